@@ -1,0 +1,7 @@
+"""From shop logs to a promoted multi-task ranking model.
+
+shopguide turns a shop's behaviour logs into one model of several behaviours, solves for the
+trade-off the shop wants, and promotes a new model only when it is shown to improve it.
+"""
+
+__version__ = "0.1.0"

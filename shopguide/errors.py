@@ -1,0 +1,43 @@
+"""The one error that a user's input can raise."""
+
+from collections.abc import Sequence
+
+
+class ShopguideError(Exception):
+    """A mistake in what the user gave us: where it is, what is wrong, and what to do.
+
+    The command line prints it without a traceback and exits with code 2.
+
+    Args:
+        where: file with row and column, or file with a path in the spec.
+        what: what was found and what was expected.
+        fix: what to do about it, as an imperative sentence.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, what: str, fix: str) -> None:
+        self.where = where
+        self.what = what
+        self.fix = fix
+        super().__init__(f"{where}: {what}. {fix}")
+
+    @classmethod
+    def combined(cls, problems: Sequence["ShopguideError"]) -> "ShopguideError":
+        """Report all problems of one input at once, a line each.
+
+        Args:
+            problems: one or more errors, in the order of the input.
+        """
+        assert problems, "nothing to report"
+        if len(problems) == 1:
+            return problems[0]
+        error = cls(problems[0].where, problems[0].what, problems[0].fix)
+        error.args = ("\n".join(str(problem) for problem in problems),)
+        return error
+
+
+class InvalidDataError(ShopguideError):
+    """The input was read, and it breaks an expectation: the answer is no (exit code 1)."""
+
+    exit_code = 1

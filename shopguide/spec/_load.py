@@ -1,0 +1,200 @@
+"""Read a spec from YAML, apply a profile and overrides, and name every problem by its path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shopguide.errors import ShopguideError
+from shopguide.spec._spec import Spec
+
+_CHECK = "Run `shopguide spec check --spec FILE` after the change"
+
+
+def load_spec(
+    path: str | Path, *, profile: str | None = None, overrides: Sequence[str] = ()
+) -> Spec:
+    """Read, override and check a spec.
+
+    Args:
+        path: YAML file.
+        profile: name under the file's `profiles`; None takes the file's own `profile`, if any.
+        overrides: `a.b.c=value`, the value in YAML; applied after the profile.
+
+    Raises:
+        ShopguideError: the file cannot be read, or names what is not allowed; all problems at once.
+    """
+    document = _read(Path(path))
+    profiles = document.pop("profiles", None) or {}
+    chosen = profile or document.get("profile")
+    if chosen is not None:
+        if not isinstance(profiles, dict) or chosen not in profiles:
+            known = ", ".join(map(str, profiles)) or "none"
+            raise ShopguideError(
+                f"{path} profiles", f"no profile {chosen!r}; found {known}", "Name one of these"
+            )
+        for dotted, value in _flatten(profiles[chosen], f"{path} profiles.{chosen}").items():
+            override(document, dotted, value)
+        document["profile"] = chosen
+    for assignment in overrides:
+        dotted, equals, text = assignment.partition("=")
+        if not equals or not dotted:
+            raise ShopguideError(
+                f"--set {assignment}", "not of the form a.b.c=value", "Write the path, =, the value"
+            )
+        override(document, dotted, _parse_value(assignment, text))
+    try:
+        return Spec.model_validate(document)
+    except ValidationError as error:
+        problems = [_problem(str(path), document, detail) for detail in error.errors()]
+        raise ShopguideError.combined(problems) from None
+
+
+def override(document: dict[str, Any], dotted: str, value: object) -> None:
+    """Set one field of a spec document in place.
+
+    Args:
+        document: the spec as nested mappings.
+        dotted: path of the field, `training.max_steps`.
+        value: the new value.
+
+    Raises:
+        ShopguideError: the path goes through something that is not a section.
+    """
+    *sections, field = dotted.split(".")
+    target = document
+    for depth, section in enumerate(sections):
+        inner = target.setdefault(section, {})
+        if inner is None:
+            inner = target[section] = {}
+        if not isinstance(inner, dict):
+            where = ".".join(sections[: depth + 1])
+            raise ShopguideError(
+                f"--set {dotted}",
+                f"{where} is {inner!r}, not a section",
+                "Set a field of a section",
+            )
+        target = inner
+    target[field] = value
+
+
+def dump_spec(spec: Spec, path: str | Path) -> None:
+    """Write a spec, profile and overrides applied, as YAML that loads to an equal spec."""
+    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of a spec file, for editors that complete and check YAML."""
+    schema = Spec.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["profiles"] = {
+        "description": "Named overrides; a key is a path such as training.epochs.",
+        "type": "object",
+        "additionalProperties": {"type": "object"},
+    }
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ShopguideError(
+            str(path), f"cannot be read: {error.strerror}", "Give the path of a spec (YAML)"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path} line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+        what = getattr(error, "problem", None) or "not UTF-8 text"
+        raise ShopguideError(where, f"not valid YAML: {what}", "Mend the syntax") from None
+    if not isinstance(document, dict):
+        raise ShopguideError(str(path), "not a mapping of sections", "Start from specs/")
+    return document
+
+
+def _parse_value(assignment: str, text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ShopguideError(
+            f"--set {assignment}", "the value is not valid YAML", "Quote it for the shell"
+        ) from None
+
+
+def _flatten(tree: object, where: str, prefix: str = "") -> dict[str, object]:
+    if not isinstance(tree, Mapping):
+        raise ShopguideError(where, "not a mapping of overrides", "Write path: value")
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, where, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _problem(path: str, document: dict[str, Any], detail: ErrorDetails) -> ShopguideError:
+    loc = _path_in_document(document, detail["loc"])
+    where = f"{path} {'.'.join(map(str, loc))}".rstrip()
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = _fields_beside(detail["loc"])
+        close = get_close_matches(str(loc[-1]), allowed, n=1)
+        hint = f"Did you mean {close[0]}" if close else f"Allowed are {', '.join(sorted(allowed))}"
+        return ShopguideError(where, "unknown field", hint + ("?" if close else ""))
+    if kind == "missing":
+        return ShopguideError(where, "missing", f"Add it. {_CHECK}")
+    if kind in ("union_tag_invalid", "literal_error"):
+        expected = context.get("expected_tags") or context.get("expected")
+        found = context.get("tag", detail["input"])
+        return ShopguideError(where, f"is {found!r}", f"Allowed are {expected}")
+    found = detail["input"]
+    message = detail["msg"].removeprefix("Value error, ")
+    shown = f" (found {found!r})" if not isinstance(found, (dict, list)) else ""
+    return ShopguideError(where, message[0].lower() + message[1:] + shown, _CHECK)
+
+
+def _path_in_document(document: object, loc: Sequence[str | int]) -> list[str | int]:
+    """Drop the union tags that pydantic puts into a location and the document does not have."""
+    path: list[str | int] = []
+    at: object = document
+    for position, part in enumerate(loc):
+        last = position == len(loc) - 1
+        if isinstance(at, Mapping) and part in at:
+            at = at[part]
+        elif isinstance(at, list) and isinstance(part, int):
+            at = at[part] if part < len(at) else None
+        elif isinstance(at, Mapping) and part in (at.get("kind"), at.get("source")) and not last:
+            continue
+        path.append(part)
+    return path
+
+
+def _fields_beside(loc: Sequence[str | int]) -> list[str]:
+    """List the fields of the section that holds the last part of a location."""
+    schema = Spec.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in loc[:-1]:
+        node = _resolve(schema, node)
+        if "oneOf" in node:  # a union: its tag is the next part of the location
+            mapping = node["discriminator"]["mapping"]
+            node = {"$ref": mapping[part]} if part in mapping else {}
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
+        else:
+            node = node.get("additionalProperties") or node.get("items") or {}
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node

@@ -1,0 +1,83 @@
+"""The whole spec, and the rules that join its sections."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from shopguide.spec._section import Name, Section
+from shopguide.spec.data import Attribution, Data
+from shopguide.spec.features import Features
+from shopguide.spec.gate import Gate
+from shopguide.spec.model import Model, Training
+from shopguide.spec.objective import Objective
+from shopguide.spec.serving import Registry, Serving
+from shopguide.spec.split import Split
+from shopguide.spec.tasks import AmountTask, BinaryTask, Task
+
+
+class Spec(Section):
+    """One document that says everything about a shop's model. Section by section: docs/spec.md."""
+
+    name: Name = Field(description="Name of the registered model and of the Bento.")
+    title: str | None = Field(None, description="What the report calls the shop.")
+    profile: str | None = Field(None, description="Profile applied when none is named.")
+    notes: list[str] = Field(
+        default_factory=list, description="Limits of the data that every report must repeat."
+    )
+    home: str = Field(
+        ".shopguide", description="Folder for what outlives a run: registry, feature store, Bentos."
+    )
+    seed: int = Field(0, ge=0, lt=2**32)
+    data: Data
+    attribution: Attribution = Attribution()
+    split: Split
+    tasks: dict[Name, Task] = Field(min_length=1)
+    features: Features = Features()
+    model: Model = Model()
+    training: Training = Training()
+    objective: Objective
+    gate: Gate = Gate()
+    serving: Serving = Serving()
+    registry: Registry = Registry()
+
+    @model_validator(mode="after")
+    def _tasks_follow_tasks(self) -> Self:
+        for name, task in self.tasks.items():
+            if task.after is None:
+                continue
+            earlier = list(self.tasks)[: list(self.tasks).index(name)]
+            if task.after not in earlier:
+                above = ", ".join(earlier) or "none"
+                msg = f"tasks.{name}.after: {task.after!r} is not a task above it ({above})"
+                raise ValueError(msg)
+            if not isinstance(self.tasks[task.after], BinaryTask):
+                msg = f"tasks.{name}.after: {task.after!r} is not a binary task"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _goals_name_tasks(self) -> Self:
+        known = ", ".join(self.tasks)
+        for name, goal in self.objective.goals.items():
+            for field, task in (("task", goal.task), ("per", goal.per)):
+                if task is not None and task not in self.tasks:
+                    msg = f"objective.goals.{name}.{field}: no task {task!r}; tasks are {known}"
+                    raise ValueError(msg)
+        for section, names, allowed in (
+            ("gate.margins", self.gate.margins, self.objective.goals),
+            ("gate.floors", self.gate.floors, self.tasks),
+            ("training.task_weights", self.training.task_weights, self.tasks),
+        ):
+            for name in names:
+                if name not in allowed:
+                    msg = f"{section}.{name}: unknown; allowed are {', '.join(allowed)}"
+                    raise ValueError(msg)
+        return self
+
+    def binary_tasks(self) -> dict[str, BinaryTask]:
+        """Return the binary tasks by name, in the order of the spec."""
+        return {n: t for n, t in self.tasks.items() if isinstance(t, BinaryTask)}
+
+    def amount_tasks(self) -> dict[str, AmountTask]:
+        """Return the amount tasks by name, in the order of the spec."""
+        return {n: t for n, t in self.tasks.items() if isinstance(t, AmountTask)}

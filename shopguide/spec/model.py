@@ -1,0 +1,49 @@
+"""The network and how it is trained."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shopguide.spec._section import Fraction, Rate, Section
+
+
+class Model(Section):
+    """The architecture shared by all tasks; sizes are numbers of units."""
+
+    architecture: Literal["single_task", "shared_bottom", "mmoe"] = "mmoe"
+    embedding_dim: int = Field(16, ge=1, le=512, description="Largest embedding of a categorical.")
+    experts: int = Field(4, ge=1, le=64, description="Experts that the tasks share (mmoe).")
+    hidden: list[int] = Field(default=[128, 64], min_length=1, description="Shared layers.")
+    tower: list[int] = Field(default=[32], description="Layers of each task's own tower.")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    batch_norm: bool = True
+    max_vocabulary: int = Field(
+        200_000, ge=2, description="Values of a categorical that get an embedding; rarer share one."
+    )
+    min_count: int = Field(2, ge=1, description="Rows that a value needs for one of its own.")
+
+
+class Training(Section):
+    """One training run."""
+
+    batch_size: int = Field(2048, ge=2)
+    epochs: int = Field(8, ge=1, description="Most passes over the training period.")
+    max_steps: int | None = Field(None, ge=1, description="Most optimiser steps; null: no limit.")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-5, ge=0)
+    balancer: Literal["weighted_sum", "upgrad"] = Field(
+        "weighted_sum", description="How the tasks' gradients of the shared part are combined."
+    )
+    task_weights: dict[str, float] = Field(
+        default_factory=dict, description="Weight of each task's loss; 1 where none is given."
+    )
+    patience: int = Field(2, ge=1, description="Epochs without a better validation loss.")
+    row_fraction: Rate = Field(
+        1.0, description="Share of training requests used, by hash (for learning curves)."
+    )
+    calibration: Literal["auto", "none"] = Field(
+        "auto",
+        description="`auto`: fitted on some validation users, kept if it helps on the rest.",
+    )
+    label_smoothing: Fraction = 0.0
+    threads: int | None = Field(None, ge=1, description="Null: all cores.")
