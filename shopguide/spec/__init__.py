@@ -7,7 +7,7 @@ Example:
     1
 """
 
-from shopguide.spec._load import dump_spec, json_schema, load_spec, override
+from shopguide.spec._load import check_text, dump_spec, json_schema, load_spec, override
 from shopguide.spec._spec import Spec
 
-__all__ = ["Spec", "dump_spec", "json_schema", "load_spec", "override"]
+__all__ = ["Spec", "check_text", "dump_spec", "json_schema", "load_spec", "override"]

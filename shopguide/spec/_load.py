@@ -50,11 +50,22 @@ def load_spec(
                 f"--set {assignment}", "not of the form a.b.c=value", "Write the path, =, the value"
             )
         override(document, dotted, _parse_value(assignment, text))
-    try:
-        return Spec.model_validate(document)
-    except ValidationError as error:
-        problems = [_problem(str(path), document, detail) for detail in error.errors()]
-        raise ShopguideError.combined(problems) from None
+    return _validate(document, str(path))
+
+
+def check_text(text: str, *, where: str) -> Spec:
+    """Check a spec that comes as text, profile and overrides already applied.
+
+    Args:
+        text: YAML or JSON.
+        where: what error messages call the text.
+
+    Raises:
+        ShopguideError: the text is not a valid spec; all problems at once.
+    """
+    document = _parse(text, where)
+    document.pop("profiles", None)
+    return _validate(document, where)
 
 
 def override(document: dict[str, Any], dotted: str, value: object) -> None:
@@ -105,19 +116,39 @@ def json_schema() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ShopguideError(
             str(path), f"cannot be read: {error.strerror}", "Give the path of a spec (YAML)"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ShopguideError(
+            f"{path} byte {error.start}", "not UTF-8 text", "Save the file as UTF-8"
+        ) from None
+    return _parse(text, str(path))
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{path} line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
-        what = getattr(error, "problem", None) or "not UTF-8 text"
-        raise ShopguideError(where, f"not valid YAML: {what}", "Mend the syntax") from None
+        place = f"{where} line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        what = getattr(error, "problem", None) or str(error)
+        raise ShopguideError(place, f"not valid YAML: {what}", "Mend the syntax") from None
     if not isinstance(document, dict):
-        raise ShopguideError(str(path), "not a mapping of sections", "Start from specs/")
+        raise ShopguideError(
+            where, "not a mapping of sections", "Start from one of the examples in specs/"
+        )
     return document
+
+
+def _validate(document: dict[str, Any], where: str) -> Spec:
+    try:
+        return Spec.model_validate(document)
+    except ValidationError as error:
+        problems = [_problem(where, document, detail) for detail in error.errors()]
+        raise ShopguideError.combined(problems) from None
 
 
 def _parse_value(assignment: str, text: str) -> object:

@@ -1,0 +1,21 @@
+"""Component: check the spec and hand it to the other steps."""
+
+from kfp.dsl import Artifact, Output
+
+from components._image import component
+
+
+@component
+def check_spec(spec_text: str, run_id: str, spec: Output[Artifact]) -> None:
+    """Check the spec and hand it to the other steps.
+
+    Args:
+        spec_text: Spec as YAML or JSON, profile and overrides applied.
+        run_id: Id of this run; with the same id again, finished steps may be reused.
+        spec: The checked spec (YAML).
+    """
+    from shopguide.spec import check_text, dump_spec
+    from shopguide.step import step
+
+    with step("check_spec"):
+        dump_spec(check_text(spec_text, where=f"spec of run {run_id}"), spec.path)

@@ -1,0 +1,25 @@
+"""Component: features into Feast and the training set."""
+
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from components._image import component
+
+
+@component
+def materialize_features(
+    spec: Input[Artifact], log: Input[Dataset], training_set: Output[Dataset]
+) -> None:
+    """Compute the features, register and materialise them in Feast, join the training set.
+
+    Args:
+        spec: Checked spec, from check-spec.
+        log: Canonical log, from prepare-logs.
+        training_set: Labelled impressions with their features as of `shown_at`: train, valid
+            and test (Parquet). The online store is brought up to date as well.
+    """
+    from shopguide.features import materialize_features
+    from shopguide.spec import load_spec
+    from shopguide.step import step
+
+    with step("materialize_features"):
+        materialize_features(load_spec(spec.path), log.path, training_set.path)

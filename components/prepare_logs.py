@@ -1,0 +1,24 @@
+"""Component: turn the shop's raw logs into the canonical log."""
+
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
+
+from components._image import component
+
+
+@component
+def prepare_logs(spec: Input[Artifact], log: Output[Dataset], summary: Output[Metrics]) -> None:
+    """Turn the shop's raw logs into the canonical log.
+
+    Args:
+        spec: Checked spec, from check-spec.
+        log: Canonical log: impressions, events, users, items (Parquet).
+        summary: Rows of each table.
+    """
+    from shopguide.logs import prepare_logs
+    from shopguide.spec import load_spec
+    from shopguide.step import step
+
+    with step("prepare_logs"):
+        rows = prepare_logs(load_spec(spec.path), log.path).rows
+        for table, count in rows.items():
+            summary.log_metric(table, count)

@@ -1,0 +1,23 @@
+"""Component: record how the run ended, whatever happened in it."""
+
+from kfp.dsl import PipelineTaskFinalStatus
+
+from components._image import component
+
+
+@component
+def record_run(spec_text: str, run_id: str, status: PipelineTaskFinalStatus) -> None:
+    """Record how the run ended, whatever happened in it.
+
+    Args:
+        spec_text: Spec as YAML or JSON, profile and overrides applied.
+        run_id: Id of the run.
+        status: How the steps ended.
+    """
+    from shopguide.registry import record_run
+    from shopguide.spec import check_text
+    from shopguide.step import step
+
+    with step("record_run"):
+        spec = check_text(spec_text, where=f"spec of run {run_id}")
+        record_run(spec, run_id=run_id, state=status.state, error=status.error_message)

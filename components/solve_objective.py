@@ -1,0 +1,32 @@
+"""Component: solve for the fusion weights on the validation period."""
+
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+from components._image import component
+
+
+@component
+def solve_objective(
+    spec: Input[Artifact],
+    model: Input[Model],
+    training_set: Input[Dataset],
+    solved: Output[Model],
+    metrics: Output[Metrics],
+) -> None:
+    """Solve for the fusion weights on the validation period.
+
+    Args:
+        spec: Checked spec, from check-spec.
+        model: Bundle, from train-mtl.
+        training_set: Training set; only its validation period is read.
+        solved: The bundle with its fusion weights λ.
+        metrics: λ of each task, and the objective on the validation period.
+    """
+    from shopguide.objective import solve_objective
+    from shopguide.spec import load_spec
+    from shopguide.step import step
+
+    with step("solve_objective"):
+        summary = solve_objective(load_spec(spec.path), model.path, training_set.path, solved.path)
+        for task, weight in summary.weights.items():
+            metrics.log_metric(f"lambda_{task}", weight)

@@ -1,0 +1,32 @@
+"""Component: check the canonical log and the training set before anything is learnt from them."""
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output
+
+from components._image import component
+
+
+@component
+def validate_data(
+    spec: Input[Artifact],
+    log: Input[Dataset],
+    training_set: Input[Dataset],
+    report: Output[HTML],
+) -> bool:
+    """Check the canonical log and the training set before anything is learnt from them.
+
+    Args:
+        spec: Checked spec, from check-spec.
+        log: Canonical log, from prepare-logs.
+        training_set: Training set, from materialize-features.
+        report: What was checked and what failed, as one self-contained page.
+
+    Returns:
+        True iff every expectation holds.
+    """
+    from shopguide.spec import load_spec
+    from shopguide.step import step
+    from shopguide.validation import validate_data
+
+    with step("validate_data"):
+        result = validate_data(load_spec(spec.path), log.path, training_set.path, report.path)
+    return result.passes

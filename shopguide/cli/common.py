@@ -1,0 +1,51 @@
+"""Options that the verbs share, and how an error reaches the person who typed the command."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from shopguide.errors import ShopguideError
+
+SpecPath = Annotated[
+    Path, typer.Option("--spec", help="Spec (YAML).", show_default=True, dir_okay=False)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B.C=VALUE", help="Override a field; repeat.")
+]
+Profile = Annotated[str | None, typer.Option(help="Profile of the spec, such as quick or full.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON line for machines.")]
+
+DEFAULT_SPEC = Path("specs/complete_journey.yaml")
+
+stderr = Console(stderr=True)
+stdout = Console()
+
+
+def print_json(result: object) -> None:
+    """Print one JSON line on standard output."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def run_app(app: Callable[..., Any]) -> None:
+    """Run a typer application; a user's mistake ends it with a message instead of a traceback.
+
+    Exit code 2 is bad input, 1 an answer of no, 0 everything else.
+    """
+    try:
+        app()
+    except ShopguideError as error:
+        stderr.print(f"[bold red]error[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        stderr.print("interrupted")
+        sys.exit(130)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,67 @@
+"""The verbs of `shopguide`; each is loaded only when it is the one that was typed."""
+
+import importlib
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from shopguide import __version__
+from shopguide.cli.common import run_app
+
+_VERBS = {
+    "spec": "Check a spec, or print its JSON Schema.",
+    "prepare": "Turn raw logs into the canonical log.",
+    "features": "Compute features, materialise them in Feast, join the training set.",
+    "validate": "Check the canonical log and the training set.",
+    "train": "Train the multi-task model and write its bundle.",
+    "solve": "Solve for the fusion weights of a bundle, without retraining.",
+    "gate": "Decide on a challenger, or audit the gate itself.",
+    "package": "Build the Bento and bless it over HTTP.",
+    "promote": "Register a bundle that passed the gate, and make it the champion.",
+    "history": "List champions, runs and decisions.",
+    "rollback": "Return to the former champion.",
+    "serve": "Serve the champion.",
+}
+
+
+class _LazyVerbs(TyperGroup):
+    """Import a verb's module when it is asked for: torch and MLflow take seconds to load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"shopguide.cli.{cmd_name}")
+        if isinstance(getattr(module, "app", None), typer.Typer):
+            return typer.main.get_command(module.app)
+        single = typer.Typer(add_completion=False)
+        single.command(name=cmd_name)(getattr(module, cmd_name))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+app = typer.Typer(cls=_LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    """From shop logs to a promoted multi-task ranking model."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)

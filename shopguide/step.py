@@ -1,0 +1,68 @@
+"""A pipeline step: its log lines, its record of time and memory, and how it fails.
+
+Example:
+    >>> from shopguide.step import step
+    >>> with step("prepare_logs"):
+    ...     pass
+"""
+
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shopguide.errors import ShopguideError
+
+EVENTS_VARIABLE = "SHOPGUIDE_EVENTS"
+"""Environment variable with the file to which steps append one JSON line an event."""
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Run the body of one pipeline step.
+
+    A `ShopguideError` ends the process with its exit code and one readable line instead of a
+    traceback; any other exception is a slip of ours and keeps its traceback.
+
+    Args:
+        name: name of the component.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout
+    )
+    started = time.monotonic()
+    _record({"step": name, "event": "start"})
+    try:
+        yield
+    except ShopguideError as error:
+        _log.error("%s", error)
+        _finish(name, "failed", started, {"error": str(error), "exit_code": error.exit_code})
+        raise SystemExit(error.exit_code) from None
+    except BaseException as error:
+        _finish(name, "failed", started, {"error": repr(error), "exit_code": 3})
+        raise
+    _finish(name, "done", started, {})
+
+
+def _finish(name: str, event: str, started: float, more: dict[str, str | int]) -> None:
+    seconds = round(time.monotonic() - started, 2)
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    _record({"step": name, "event": event, "seconds": seconds, "peak_mb": peak // 1024, **more})
+
+
+def _record(event: dict[str, str | int | float]) -> None:
+    path = os.environ.get(EVENTS_VARIABLE)
+    if path is None:
+        return
+    with Path(path).open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(event) + "\n")
