@@ -1,0 +1,75 @@
+"""`python -m pipelines`: compile the pipelines, or run the main one on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shopguide.cli.common import (
+    AsJson,
+    Overrides,
+    Profile,
+    SpecPath,
+    print_json,
+    run_app,
+    stderr,
+    stdout,
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.command(name="compile")
+def compile_(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if the YAML is out of date.")
+    ] = False,
+) -> None:
+    """Compile pipelines and components to the YAML that is committed."""
+    from pipelines.compiling import compile_all, differences
+
+    if not check:
+        for path in compile_all():
+            stdout.print(
+                str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+            )
+        return
+    diff = differences()
+    if diff:
+        typer.echo(diff)
+        stderr.print("The compiled YAML is out of date. Run `python -m pipelines compile`.")
+        raise typer.Exit(1)
+    stdout.print("The compiled YAML is in sync.")
+
+
+@app.command()
+def run(
+    spec: SpecPath,
+    out: Annotated[Path, typer.Option(help="Directory of the results.", file_okay=False)] = Path(
+        "runs/latest"
+    ),
+    overrides: Overrides = None,
+    profile: Profile = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up the last run if it was cut off.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run logs → features → model → gate → Bento → champion from the compiled YAML."""
+    from pipelines.local_run import run_locally
+    from pipelines.summary import print_summary
+    from shopguide.spec import load_spec
+
+    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    console = stderr if as_json else stdout
+    shown = f"{loaded.name}, profile {loaded.profile}" if loaded.profile else loaded.name
+    console.print(f"{shown} → {out}", highlight=False)
+    result = run_locally(loaded, out, console, resume=resume)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_summary(result, console)
+
+
+if __name__ == "__main__":
+    run_app(app)

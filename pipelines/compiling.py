@@ -1,0 +1,58 @@
+"""Compile the pipelines and components to YAML, and check that what is committed is in sync."""
+
+import difflib
+import tempfile
+import warnings
+from pathlib import Path
+
+from kfp import compiler
+
+import components
+from pipelines import PIPELINES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def compile_all(root: Path = ROOT) -> list[Path]:
+    """Compile every pipeline and component below a root; return the files written.
+
+    Args:
+        root: directory that holds `pipelines/compiled` and `components/compiled`.
+    """
+    targets = {
+        root / "pipelines" / "compiled" / f"{name}.yaml": pipeline
+        for name, pipeline in PIPELINES.items()
+    } | {
+        root / "components" / "compiled" / f"{name}.yaml": getattr(components, name)
+        for name in components.__all__
+        if name != "record_run"  # an exit task's status exists only within a pipeline
+    }
+    for path, function in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=FutureWarning)
+            compiler.Compiler().compile(function, str(path))
+    return sorted(targets)
+
+
+def differences(root: Path = ROOT) -> str:
+    """Return the diff from the committed YAML to a fresh compilation; empty when in sync."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder)
+        names = {path.relative_to(fresh) for path in compile_all(fresh)}
+        committed = {
+            path.relative_to(root)
+            for room in ("pipelines", "components")
+            for path in (root / room / "compiled").glob("*.yaml")
+        }
+        return "".join(
+            _diff(root / name, fresh / name, str(name)) for name in sorted(names | committed)
+        )
+
+
+def _diff(committed: Path, fresh: Path, name: str) -> str:
+    before, after = (
+        path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        for path in (committed, fresh)
+    )
+    return "".join(difflib.unified_diff(before, after, f"committed/{name}", f"compiled/{name}"))

@@ -1,0 +1,146 @@
+"""Run the compiled main pipeline on this machine, each step in a process of its own."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from kfp import components, local
+from rich.console import Console
+
+from pipelines.compiling import ROOT
+from pipelines.failures import explain
+from pipelines.outcome import RunResult, gather
+from pipelines.progress import Progress, read_events
+from pipelines.spec_text import spec_text
+from shopguide.errors import ShopguideError
+from shopguide.spec import Spec
+from shopguide.step import EVENTS_VARIABLE
+
+COMPILED = ROOT / "pipelines" / "compiled" / "train_and_promote.yaml"
+
+
+def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False) -> RunResult:
+    """Run the compiled pipeline from its committed YAML, and gather what it left in `out`.
+
+    Args:
+        spec: checked spec; its relative paths are taken from the working directory.
+        out: directory of the results.
+        console: where progress goes.
+        resume: take up the last unfinished run of `out`: its finished steps are not run again.
+
+    Raises:
+        ShopguideError: a step found bad input, or another run holds the same home.
+    """
+    spec = _absolute(spec)
+    out = out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    run_id = _run_id(out, resume=resume)
+    root = out / "steps" / run_id
+    root.mkdir(parents=True, exist_ok=True)
+    events = root / "events.jsonl"
+    events.unlink(missing_ok=True)
+    with _only_run(Path(spec.home)):
+        _execute(spec, run_id, root, out / "run.log", events, console)
+        finished = read_events(events)
+        result = gather(root, out, run_id, finished)
+    _mark(out, run_id, "finished")
+    for other in (out / "steps").iterdir():
+        if other.name != run_id:
+            shutil.rmtree(other, ignore_errors=True)
+    return result
+
+
+def _absolute(spec: Spec) -> Spec:
+    """Anchor the spec's paths here: a step's working directory is not promised."""
+    changes: dict[str, object] = {"home": str(Path(spec.home).resolve())}
+    if spec.data.path is not None:
+        changes["data"] = spec.data.model_copy(update={"path": str(Path(spec.data.path).resolve())})
+    return spec.model_copy(update=changes)
+
+
+def _run_id(out: Path, *, resume: bool) -> str:
+    state = out / "run.json"
+    last = json.loads(state.read_text(encoding="utf-8")) if state.exists() else None
+    if resume and last is not None and last["state"] == "running":
+        return str(last["run_id"])
+    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    _mark(out, run_id, "running")
+    return run_id
+
+
+def _mark(out: Path, run_id: str, state: str) -> None:
+    temporary = out / ".run.json"
+    temporary.write_text(json.dumps({"run_id": run_id, "state": state}) + "\n", encoding="utf-8")
+    temporary.replace(out / "run.json")
+
+
+@contextlib.contextmanager
+def _only_run(home: Path) -> Iterator[None]:
+    """Keep two runs from writing the same feature store and registry at once."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ShopguideError(
+                str(home), "another run is using this home", "Wait for it, or set another home"
+            ) from None
+        yield
+
+
+def _execute(
+    spec: Spec, run_id: str, root: Path, log: Path, events: Path, console: Console
+) -> None:
+    with _environment(events), log.open("w", encoding="utf-8") as stream, _logged(stream):
+        local.init(
+            local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(root),
+            enable_caching=True,  # within this run id only: see train_and_promote
+            cache_root=str(root / "cache"),
+        )
+        pipeline = components.load_component_from_file(str(COMPILED))
+        with Progress(events, console):
+            try:
+                pipeline(spec_text=spec_text(spec), run_id=run_id)
+            except RuntimeError as error:
+                failure: RuntimeError | None = error
+            else:
+                failure = None
+    if failure is not None:
+        raise explain(failure, read_events(events), log)
+
+
+@contextlib.contextmanager
+def _environment(events: Path) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ |= {EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _logged(stream: TextIO) -> Iterator[None]:
+    """Send what kfp prints and logs to a file; the console shows progress instead."""
+    with (
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        level = logging.getLogger().level
+        try:
+            yield
+        finally:
+            logging.getLogger().setLevel(level)

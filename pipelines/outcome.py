@@ -1,0 +1,97 @@
+"""What a finished run left, gathered from kfp's own layout."""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipelines.progress import StepEvent
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Args:
+        run_id: id of the run.
+        verdict: promote, refuse or invalid.
+        promoted: whether the champion changed; a promoted verdict still needs a blessed Bento.
+        decision: path of decision.json; None when the data was invalid.
+        report: path of the page to read first.
+        bento: tag of the Bento that was built.
+        champion_version: version of the champion after the run; None when there is none.
+        steps: what each step took.
+    """
+
+    run_id: str
+    verdict: str
+    promoted: bool
+    decision: str | None
+    report: str
+    bento: str | None
+    champion_version: str | None
+    steps: list[StepEvent]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields for `--json`, the steps as seconds and MB."""
+        fields = asdict(self)
+        fields["steps"] = {
+            step.step: {"seconds": step.seconds, "peak_mb": step.peak_mb}
+            for step in self.steps
+            if step.event == "done"
+        }
+        return fields
+
+
+def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunResult:
+    """Copy the newest outputs of the steps from kfp's layout to where a user looks for them.
+
+    Args:
+        root: kfp's pipeline root of this run id.
+        out: directory of the results.
+        run_id: id of the run.
+        events: what the steps recorded.
+    """
+    shutil.copyfile(_output(root, "validate-data", "report"), out / "data.html")
+    gate = _output(root, "evaluate-gate", "decision")
+    for name in ("decision.json", "report.html", "report.md"):
+        shutil.copyfile(gate / name, out / name)
+    _replace_tree(_output(root, "solve-objective", "solved"), out / "model")
+    decision = json.loads((out / "decision.json").read_text(encoding="utf-8"))
+    (out / "bento.txt").unlink(missing_ok=True)
+    bento = None
+    if any(event.step == "package_bento" for event in events):
+        packaged = _output(root, "package-bento", "bento")
+        shutil.copyfile(packaged / "bento.txt", out / "bento.txt")
+        bento = (out / "bento.txt").read_text(encoding="utf-8").split()[0]
+    promoted = any(event.step == "promote_model" and event.event == "done" for event in events)
+    version = _returned(root, "promote-model" if promoted else "fetch-champion")
+    return RunResult(
+        run_id=run_id,
+        verdict=decision["verdict"],
+        promoted=promoted,
+        decision=str(out / "decision.json"),
+        report=str(out / "report.html"),
+        bento=bento,
+        champion_version=version or None,
+        steps=events,
+    )
+
+
+def _replace_tree(source: Path, target: Path) -> None:
+    staged = target.with_name(f".{target.name}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(source, staged)
+    shutil.rmtree(target, ignore_errors=True)
+    staged.rename(target)
+
+
+def _output(root: Path, task: str, name: str) -> Path:
+    found = sorted(root.glob(f"train-and-promote-*/{task}/{name}"))
+    assert found, f"{task} left no {name}"
+    return found[-1]  # kfp names its directories by time; a resumed run has several
+
+
+def _returned(root: Path, task: str) -> str:
+    output = json.loads(_output(root, task, "executor_output.json").read_text(encoding="utf-8"))
+    return str(output["parameterValues"]["Output"])

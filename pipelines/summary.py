@@ -1,0 +1,65 @@
+"""What a person reads on the terminal when a run is over."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.outcome import RunResult
+
+
+def print_summary(result: RunResult, console: Console) -> None:
+    """Print the verdict, the objective and the goals with their intervals, and where to look.
+
+    Args:
+        result: of a run that reached a decision.
+        console: where to print.
+    """
+    assert result.decision is not None, "a run without a decision has raised"
+    decision = json.loads(Path(result.decision).read_text(encoding="utf-8"))
+    console.print()
+    console.print(_verdict(result, decision), highlight=False)
+    comparison = decision["objective"] or decision["baseline"]
+    if comparison:
+        console.print(_goals(decision, comparison), highlight=False)
+    reasons = ", ".join(decision["reasons"])
+    if reasons:
+        console.print(f"reasons   {reasons}", highlight=False, soft_wrap=True)
+    console.print(f"report    {result.report}", highlight=False, soft_wrap=True)
+    console.print(f"decision  {result.decision}", highlight=False, soft_wrap=True)
+    if result.bento:
+        console.print(f"bento     {result.bento}", highlight=False, soft_wrap=True)
+    console.print(f"champion  {result.champion_version or 'none'}", highlight=False)
+
+
+def _verdict(result: RunResult, decision: dict[str, object]) -> str:
+    if result.promoted:
+        return f"[bold green]PROMOTED[/] as champion version {result.champion_version}"
+    if decision["verdict"] == "promote":
+        return "[bold red]NOT PROMOTED[/]: the gate said yes, but the Bento was not blessed"
+    return f"[bold yellow]REFUSED[/]: the champion stays ({result.champion_version or 'none yet'})"
+
+
+def _goals(decision: dict[str, dict[str, dict[str, float]]], total: dict[str, float]) -> Table:
+    against = "champion" if decision["objective"] else "popularity"
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(f"against {against}")
+    for title in ("change", "lower", "upper"):
+        table.add_column(title, justify="right")
+    rows = {"J − 1": total} | _changes(decision, total)
+    for name, row in rows.items():
+        change = row.get("estimate", row.get("change"))
+        table.add_row(name, *(_percent(x) for x in (change, row.get("lower"), row.get("upper"))))
+    return table
+
+
+def _changes(
+    decision: dict[str, dict[str, dict[str, float]]], total: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    goals = decision["goals"] if decision["objective"] else total.get("goals", {})
+    return dict(goals) if isinstance(goals, dict) else {}
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.2f} %"
