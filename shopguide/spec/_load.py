@@ -33,7 +33,8 @@ def load_spec(
     """
     document = _read(Path(path))
     profiles = document.pop("profiles", None) or {}
-    chosen = profile or document.get("profile")
+    # a spec that was dumped carries the name of its profile, and its values already
+    chosen = profile or (document.get("profile") if profiles else None)
     if chosen is not None:
         if not isinstance(profiles, dict) or chosen not in profiles:
             known = ", ".join(map(str, profiles)) or "none"
@@ -221,7 +222,8 @@ def _fields_beside(loc: Sequence[str | int]) -> list[str]:
         elif part in node.get("properties", {}):
             node = node["properties"][part]
         else:
-            node = node.get("additionalProperties") or node.get("items") or {}
+            by_pattern = next(iter(node.get("patternProperties", {}).values()), None)
+            node = by_pattern or node.get("additionalProperties") or node.get("items") or {}
     return list(_resolve(schema, node).get("properties", {}))
 
 

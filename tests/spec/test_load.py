@@ -1,0 +1,150 @@
+"""A spec is read, overridden and checked; every mistake is named by its path."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shopguide.errors import ShopguideError
+from shopguide.spec import check_text, dump_spec, json_schema, load_spec
+
+
+def test_every_example_is_valid() -> None:
+    examples = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
+    assert examples
+    for example in examples:
+        assert load_spec(example).name
+
+
+def test_the_profile_named_on_the_command_line_wins_over_the_file(
+    complete_journey_spec: Path,
+) -> None:
+    quick = load_spec(complete_journey_spec)
+    full = load_spec(complete_journey_spec, profile="full")
+    assert quick.data.source == full.data.source == "complete_journey"
+    assert (quick.data.items, full.data.items) == (100, 300)
+    assert quick.data.request_rate.train == pytest.approx(0.1)
+    assert full.data.request_rate.train == pytest.approx(1.0)
+
+
+def test_an_override_wins_over_the_profile(complete_journey_spec: Path) -> None:
+    spec = load_spec(complete_journey_spec, profile="full", overrides=["data.items=50"])
+    assert spec.data.source == "complete_journey"
+    assert spec.data.items == 50
+
+
+def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_path: Path) -> None:
+    spec = load_spec(complete_journey_spec, profile="full", overrides=["seed=7"])
+    dump_spec(spec, tmp_path / "spec.yaml")
+    # the profile's values stand in the dump, so its name must not ask for them again
+    assert load_spec(tmp_path / "spec.yaml") == spec
+    assert check_text((tmp_path / "spec.yaml").read_text(), where="dump") == spec
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "what"),
+    [
+        ("training.epoch=3", "training.epoch", "unknown field. Did you mean epochs?"),
+        ("tasks.click.colour=red", "tasks.click.colour", "unknown field. Allowed are after, event"),
+        ("data.items=1", "data.items", "greater than or equal to 2 (found 1)"),
+        ("data.source=shop", "data", "is 'shop'. Allowed are 'complete_journey', 'events'"),
+        ("model.architecture=big", "model.architecture", "Allowed are 'single_task', 'shared_bott"),
+        ("objective.goals.ctr.weight=0.5", "objective", "the goals' weights sum to 1.3, must be 1"),
+        ("objective.goals.ctr.task=clik", "", "objective.goals.ctr.task: no task 'clik'"),
+        ("tasks.cart.after=purchase", "", "tasks.cart.after: 'purchase' is not a task above it"),
+        ("gate.margins.nps=0.1", "", "gate.margins.nps: unknown; allowed are ctr, conversion"),
+        ("split.valid.start=2017-01-01", "split", "before train ends"),
+        ("split.test.end=2017-01-01", "split.test", "before it starts"),
+        (
+            "features.views.item.measures.spend.sum=null",
+            "features.views.item.measures.spend",
+            "one",
+        ),
+        ("features.views.item.ratios.price_1.per=q_1", "features.views.item", "names 'q_1'"),
+        ("seed=.nan", "seed", "finite number"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(
+    complete_journey_spec: Path, override: str, where: str, what: str
+) -> None:
+    with pytest.raises(ShopguideError) as caught:
+        load_spec(complete_journey_spec, overrides=[override])
+    assert str(caught.value).startswith(f"{complete_journey_spec} {where}".rstrip())
+    assert what in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_all_mistakes_are_reported_at_once(complete_journey_spec: Path) -> None:
+    with pytest.raises(ShopguideError) as caught:
+        load_spec(complete_journey_spec, overrides=["training.epochs=0", "model.experts=0"])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("assignment", "what"),
+    [
+        ("training.epochs", "not of the form a.b.c=value"),
+        ("=3", "not of the form a.b.c=value"),
+        ("name.first=x", "name is 'complete_journey', not a section"),
+        ("seed=[", "the value is not valid YAML"),
+    ],
+)
+def test_a_bad_override_is_explained(
+    complete_journey_spec: Path, assignment: str, what: str
+) -> None:
+    with pytest.raises(ShopguideError, match=what.replace("[", r"\[")):
+        load_spec(complete_journey_spec, overrides=[assignment])
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"a: [1", "not valid YAML"),
+        (b"- 1", "not a mapping of sections"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"", "not a mapping of sections"),
+    ],
+)
+def test_an_unreadable_file_is_explained(tmp_path: Path, content: bytes, what: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ShopguideError, match=what) as caught:
+        load_spec(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_and_a_missing_profile_are_explained(
+    complete_journey_spec: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ShopguideError, match="cannot be read: No such file"):
+        load_spec(tmp_path / "none.yaml")
+    with pytest.raises(ShopguideError, match="no profile 'huge'; found quick, full"):
+        load_spec(complete_journey_spec, profile="huge")
+
+
+def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: !!python/object/apply:os.getcwd []")
+    with pytest.raises(ShopguideError, match="not valid YAML"):
+        load_spec(path)
+
+
+def test_the_committed_schema_is_the_spec(complete_journey_spec: Path) -> None:
+    committed = complete_journey_spec.parent / "spec.schema.json"
+    assert committed.read_text(encoding="utf-8") == json_schema()
+
+
+def test_the_schema_accepts_the_examples(complete_journey_spec: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    document = yaml.safe_load(complete_journey_spec.read_text(encoding="utf-8"))
+    text = yaml.safe_load(json_schema())
+    jsonschema.Draft202012Validator(text).validate(_dates_as_text(document))
+
+
+def _dates_as_text(node: object) -> object:
+    """YAML has dates, JSON has not."""
+    if isinstance(node, dict):
+        return {key: _dates_as_text(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_dates_as_text(value) for value in node]
+    return node if isinstance(node, (str, int, float, bool, type(None))) else str(node)
