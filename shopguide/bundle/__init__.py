@@ -1,1 +1,36 @@
-"""."""
+"""The model bundle: what training writes, the gate judges and the service scores with.
+
+Light on purpose: numpy, pyarrow, ONNX Runtime and pydantic, so that a service can carry it.
+
+Example:
+    >>> from shopguide.bundle import load_bundle
+    >>> bundle = load_bundle("runs/complete_journey/model")  # doctest: +SKIP
+    >>> bundle.score(bundle.predict(impressions))  # doctest: +SKIP
+"""
+
+from shopguide.bundle.bundle import Bundle, load_bundle
+from shopguide.bundle.calibration import Calibrators, Isotonic, Platt, Scale
+from shopguide.bundle.manifest import InputEntry, Manifest, TaskEntry
+from shopguide.bundle.preprocessing import CategoricalInput, NumericInput, Preprocessing
+from shopguide.bundle.profile import InputProfile, Profile
+from shopguide.bundle.write import Contents, with_fusion, write_bundle
+
+__all__ = [
+    "Bundle",
+    "Calibrators",
+    "CategoricalInput",
+    "Contents",
+    "InputEntry",
+    "InputProfile",
+    "Isotonic",
+    "Manifest",
+    "NumericInput",
+    "Platt",
+    "Preprocessing",
+    "Profile",
+    "Scale",
+    "TaskEntry",
+    "load_bundle",
+    "with_fusion",
+    "write_bundle",
+]
