@@ -1,1 +1,1 @@
-"""."""
+"""The Feast repository: `feast apply` here registers what the spec's catalogue says."""

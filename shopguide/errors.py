@@ -1,6 +1,7 @@
 """The one error that a user's input can raise."""
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class ShopguideError(Exception):
@@ -23,7 +24,7 @@ class ShopguideError(Exception):
         super().__init__(f"{where}: {what}. {fix}")
 
     @classmethod
-    def combined(cls, problems: Sequence["ShopguideError"]) -> "ShopguideError":
+    def combined(cls, problems: Sequence[Self]) -> Self:
         """Report all problems of one input at once, a line each.
 
         Args:

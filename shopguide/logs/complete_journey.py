@@ -224,7 +224,7 @@ def _promotions(connection: duckdb.DuckDBPyConnection) -> None:
 def _requests(
     connection: duckdb.DuckDBPyConnection, spec: Spec, data: CompleteJourney
 ) -> dict[str, int]:
-    """Visits to a store with a promotion list, sampled whole by a hash of household, store, week."""
+    """Visits to a store with a promotion list, sampled whole by a hash of their key."""
     rates = " ".join(
         f"WHEN '{split}' THEN {rate}" for split, rate in data.request_rate.model_dump().items()
     )
@@ -239,7 +239,8 @@ def _requests(
     connection.execute(
         f"""
         CREATE TABLE requests AS
-        SELECT v.user_id || ':' || v.place_id || ':' || v.week AS request_id, v.*, w.starts, w.monday,
+        SELECT v.user_id || ':' || v.place_id || ':' || v.week AS request_id, v.*,
+               w.starts, w.monday,
                {split_expression(spec.split, "w.starts")} AS split
         FROM visits AS v JOIN weeks AS w USING (week) WHERE v.week > {data.history_weeks}
         """
@@ -275,8 +276,8 @@ def _impressions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE TABLE impressions AS
-        SELECT r.request_id, r.user_id, o.item_id, r.starts AS shown_at, 1.0::DOUBLE AS sample_weight,
-               r.place_id, o.display, o.mailer,
+        SELECT r.request_id, r.user_id, o.item_id, r.starts AS shown_at,
+               1.0::DOUBLE AS sample_weight, r.place_id, o.display, o.mailer,
                count(*) OVER (PARTITION BY r.request_id)::DOUBLE AS candidates,
                count(*) OVER (PARTITION BY r.request_id, p.category)::DOUBLE
                    AS candidates_in_category,
@@ -300,7 +301,7 @@ def _impressions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _events(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every line is a purchase event, once; the proxies are events of the request they belong to."""
+    """Every line is a purchase event, once; the proxies are events of their request."""
     connection.execute(
         """
         CREATE TABLE visit_lines AS
@@ -310,7 +311,8 @@ def _events(connection: duckdb.DuckDBPyConnection) -> None:
     )
     purchases = """
         SELECT l.basket_id || ':' || l.item_id || ':' || row_number() OVER (
-                   PARTITION BY l.basket_id, l.item_id ORDER BY l.at, l.quantity, l.value, l.discount
+                   PARTITION BY l.basket_id, l.item_id
+                   ORDER BY l.at, l.quantity, l.value, l.discount
                ) AS event_id,
                i.request_id, l.user_id, l.item_id, 'purchase' AS kind, l.at, l.value,
                'USD' AS currency, l.basket_id, l.place_id, l.quantity, l.discount
@@ -371,6 +373,7 @@ def _exposures(connection: duckdb.DuckDBPyConnection) -> None:
         )
         SELECT s.item_id, s.place_id, w.starts AS at, s.impressions,
                coalesce(b.purchases, 0) AS purchases
-        FROM shown AS s JOIN weeks AS w USING (week) LEFT JOIN bought AS b USING (item_id, place_id, week)
+        FROM shown AS s JOIN weeks AS w USING (week)
+        LEFT JOIN bought AS b USING (item_id, place_id, week)
         """
     )

@@ -59,6 +59,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("purchases", "DOUBLE"),
     ),
 }
-"""Tables of the log. Impressions also hold the spec's context columns; users and items, attributes."""
+"""Tables of the log. Impressions hold the context columns too; users and items, attributes."""
 
 REQUIRED_TABLES = ("impressions", "events", "users", "items")

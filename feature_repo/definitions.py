@@ -1,0 +1,18 @@
+"""What `feast apply` registers: entities, feature views and the feature service of a spec.
+
+The catalogue in the spec is the only definition; SHOPGUIDE_SPEC names another spec.
+"""
+
+import os
+from pathlib import Path
+
+from shopguide.features.store import feast_objects, offline_folder
+from shopguide.spec import load_spec
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SPEC = load_spec(os.environ.get("SHOPGUIDE_SPEC", _ROOT / "specs" / "complete_journey.yaml"))
+
+_HOME = _ROOT / _SPEC.home
+offline_folder(_HOME).mkdir(parents=True, exist_ok=True)  # Feast does not make it
+
+entities, views, service = feast_objects(_SPEC, _HOME)

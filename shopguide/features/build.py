@@ -1,0 +1,160 @@
+"""Canonical log → offline feature files: one Parquet of snapshots a view."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import ibis
+import ibis.expr.types as ir
+
+from shopguide.errors import ShopguideError
+from shopguide.features.catalogue import ITEM_VIEW, USER_VIEW, ModelInput
+from shopguide.features.snapshots import TIMESTAMP, view_snapshots
+from shopguide.features.store import offline_folder, view_inputs, view_keys
+from shopguide.files import atomic_directory
+from shopguide.logs.schema import FORMAT
+from shopguide.spec import Spec
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPeriod:
+    """The time that a canonical log covers, and its notes."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def read(cls, log: str | Path) -> Self:
+        """Read it from log.json.
+
+        Raises:
+            ShopguideError: there is no such log, or it has another format.
+        """
+        path = Path(log) / "log.json"
+        if not path.is_file():
+            raise ShopguideError(str(path), "no such file", "Run `shopguide prepare` first")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ShopguideError(
+                str(path), f"format {content['format']}, expected {FORMAT}", "Prepare the log again"
+            )
+        return cls(
+            datetime.fromisoformat(content["start"]).astimezone(UTC),
+            datetime.fromisoformat(content["end"]).astimezone(UTC),
+        )
+
+
+def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, int]:
+    """Compute every view's snapshots and write them where Feast's sources point.
+
+    Args:
+        spec: checked spec; reads `features`.
+        log: canonical log.
+        home: the spec's home.
+
+    Returns:
+        Rows by view.
+
+    Raises:
+        ShopguideError: the log lacks a table or a column that the catalogue names.
+    """
+    period = LogPeriod.read(log)
+    connection = ibis.duckdb.connect()
+    connection.raw_sql("SET TimeZone = 'UTC'; SET memory_limit = '3GB'")
+    tables = _tables(connection, Path(log))
+    _check_columns(spec, tables, log)
+    rows: dict[str, int] = {}
+    with atomic_directory(offline_folder(home)) as folder:
+        for name, columns in view_inputs(spec).items():
+            started = time.monotonic()
+            path = folder / f"{name}.parquet"
+            if name in (USER_VIEW, ITEM_VIEW):
+                snapshots = _static(name, columns, tables, period.start)
+            else:
+                view = spec.features.views[name]
+                snapshots = view_snapshots(
+                    name, view, spec.features, tables, start=period.start, end=period.end
+                )
+            snapshots.to_parquet(path, compression="zstd")
+            rows[name] = _assert_unique(connection, path, view_keys(spec)[name])
+            _log.info(
+                "view %s: %s rows, %.1f s", name, f"{rows[name]:,}", time.monotonic() - started
+            )
+    connection.disconnect()
+    return rows
+
+
+def _tables(connection: Any, log: Path) -> dict[str, ir.Table]:  # noqa: ANN401 - ibis has no stubs
+    return {
+        path.stem: connection.read_parquet(path, table_name=path.stem)
+        for path in sorted(log.glob("*.parquet"))
+    }
+
+
+def _static(
+    name: str, columns: list[ModelInput], tables: Mapping[str, ir.Table], start: datetime
+) -> ir.Table:
+    """Attributes that never change, as if known since the log began."""
+    table, key = (tables["users"], "user_id") if name == USER_VIEW else (tables["items"], "item_id")
+    if "kept" in table.columns:
+        table = table.filter(table.kept)
+    types = {"categorical": "string", "numeric": "float64", "recency": "timestamp('UTC', 6)"}
+    values = {column.name: table[column.name].cast(types[column.kind]) for column in columns}
+    since = ibis.literal(start, type="timestamp('UTC', 6)")
+    return table.select(key, **{TIMESTAMP: since}, **values)
+
+
+def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) -> None:
+    problems = []
+    for name, columns in view_inputs(spec).items():
+        if name in (USER_VIEW, ITEM_VIEW):
+            table = "users" if name == USER_VIEW else "items"
+            needed = {column.name for column in columns}
+        else:
+            view = spec.features.views[name]
+            table = view.table
+            needed = {
+                column
+                for measure in view.measures.values()
+                for column in (measure.count_distinct, measure.sum)
+                if column not in (None, "period")
+            } | {key for key in view.keys if key in ("user_id", "item_id", "place_id")}
+        if table not in tables:
+            problems.append(
+                ShopguideError(
+                    f"spec features.views.{name}.table",
+                    f"the log {log} has no table {table!r}",
+                    "Remove the view, or give the source that table",
+                )
+            )
+            continue
+        problems += [
+            ShopguideError(
+                f"spec features, view {name}",
+                f"table {table} of the log has no column {column!r}; it has "
+                f"{', '.join(tables[table].columns)}",
+                "Name one of these, or map it in `data`",
+            )
+            for column in sorted(map(str, needed))
+            if column not in tables[table].columns
+        ]
+    if problems:
+        raise ShopguideError.combined(problems)
+
+
+def _assert_unique(connection: Any, path: Path, keys: list[str]) -> int:  # noqa: ANN401
+    table = connection.read_parquet(path)
+    columns = [*keys, TIMESTAMP]
+    rows, distinct = (
+        int(table.count().execute()),
+        int(table.select(*columns).distinct().count().execute()),
+    )
+    assert rows == distinct, f"{path.stem}: {rows} rows, {distinct} keys"
+    return rows

@@ -1,0 +1,111 @@
+"""The catalogue of the model's inputs: their names, kinds, and where each comes from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shopguide.errors import ShopguideError
+from shopguide.spec import Spec
+from shopguide.spec.features import Features, Measure, View
+
+USER_VIEW = "user_attributes"
+ITEM_VIEW = "item_attributes"
+"""Feature views of the static attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One column that the model reads.
+
+    Args:
+        name: column of the training set.
+        kind: categorical (text), numeric, or recency (a time that enters as an age).
+        view: Feast feature view that serves it; None for ids and for the request's context.
+        doc: what it is, for people.
+    """
+
+    name: str
+    kind: Literal["categorical", "numeric", "recency"]
+    view: str | None
+    doc: str
+
+
+def model_inputs(spec: Spec) -> tuple[ModelInput, ...]:
+    """Return every input of the model, in the order in which the model reads them.
+
+    Args:
+        spec: checked spec; reads `features`.
+
+    Raises:
+        ShopguideError: two inputs have the same name.
+    """
+    features = spec.features
+    inputs = [
+        *(ModelInput(name, "categorical", None, f"id: {name}") for name in features.id_inputs),
+        *(
+            ModelInput(name, kind, USER_VIEW, f"attribute of the user: {name}")
+            for name, kind in features.user_attributes.items()
+        ),
+        *(
+            ModelInput(name, kind, ITEM_VIEW, f"attribute of the item: {name}")
+            for name, kind in features.item_attributes.items()
+        ),
+        *(
+            ModelInput(name, kind, None, f"context of the impression: {name}")
+            for name, kind in features.context.items()
+        ),
+        *(
+            column
+            for name, view in features.views.items()
+            for column in view_columns(name, view, features.period)
+        ),
+    ]
+    _refuse_duplicates(inputs)
+    return tuple(inputs)
+
+
+def view_columns(name: str, view: View, period: str) -> list[ModelInput]:
+    """Return the columns of one view, in the order of its Feast feature view.
+
+    Args:
+        name: name of the view.
+        view: its definition.
+        period: hour, day or week, for the documentation.
+    """
+    columns: list[ModelInput] = []
+    for measure_name, measure in view.measures.items():
+        what = _measure_doc(measure, view)
+        if measure.last is not None:
+            columns.append(ModelInput(f"{name}_{measure_name}", "recency", name, what))
+        for window in measure.windows:
+            doc = f"{what} in the {window} {period}s before, by {' and '.join(view.keys)}"
+            columns.append(ModelInput(f"{name}_{measure_name}_{window}", "numeric", name, doc))
+    for ratio_name, ratio in view.ratios.items():
+        doc = f"{name}_{ratio.of} per {name}_{ratio.per}"
+        columns.append(ModelInput(f"{name}_{ratio_name}", "numeric", name, doc))
+    return columns
+
+
+def key_attributes(features: Features) -> list[str]:
+    """Return the item attributes that serve as keys of views, in order of appearance."""
+    keys = [key for view in features.views.values() for key in view.keys]
+    ids = ("user_id", "item_id", "place_id")
+    return [key for key in dict.fromkeys(keys) if key not in ids]
+
+
+def _measure_doc(measure: Measure, view: View) -> str:
+    rows = f"{view.kind} events" if view.table == "events" else view.table
+    if measure.count_distinct is not None:
+        return f"distinct {measure.count_distinct} of {rows}"
+    if measure.sum is not None:
+        return f"sum of {measure.sum} of {rows}"
+    return f"time of the last of the {rows}, by {' and '.join(view.keys)}"
+
+
+def _refuse_duplicates(inputs: list[ModelInput]) -> None:
+    seen: set[str] = set()
+    for column in inputs:
+        if column.name in seen:
+            raise ShopguideError(
+                "spec features", f"two inputs are called {column.name!r}", "Rename one of them"
+            )
+        seen.add(column.name)

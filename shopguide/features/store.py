@@ -1,0 +1,126 @@
+"""The catalogue as Feast objects: entities, feature views, the feature service, and the store."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shopguide.features.catalogue import (
+    ITEM_VIEW,
+    USER_VIEW,
+    ModelInput,
+    key_attributes,
+    model_inputs,
+)
+from shopguide.features.snapshots import TIMESTAMP
+from shopguide.spec import Spec
+
+if TYPE_CHECKING:
+    from feast import Entity, FeatureService, FeatureStore, FeatureView
+
+FOLDER = "feature_store"
+"""Folder of the embedded store below the spec's `home`."""
+
+
+def offline_folder(home: str | Path) -> Path:
+    """Return the folder of the offline Parquet files, one a view."""
+    return Path(home) / FOLDER / "offline"
+
+
+def view_keys(spec: Spec) -> dict[str, list[str]]:
+    """Return the keys of every feature view that the spec has, static ones first."""
+    static = {
+        USER_VIEW: (["user_id"], spec.features.user_attributes),
+        ITEM_VIEW: (["item_id"], _served_item_attributes(spec)),
+    }
+    return {name: keys for name, (keys, attributes) in static.items() if attributes} | {
+        name: list(view.keys) for name, view in spec.features.views.items()
+    }
+
+
+def view_inputs(spec: Spec) -> dict[str, list[ModelInput]]:
+    """Return the columns of every feature view; key attributes that are no inputs come too."""
+    columns: dict[str, list[ModelInput]] = {name: [] for name in view_keys(spec)}
+    for column in model_inputs(spec):
+        if column.view is not None:
+            columns[column.view].append(column)
+    for name in _served_item_attributes(spec):
+        if name not in spec.features.item_attributes:
+            doc = f"attribute of the item, key of a view: {name}"
+            columns[ITEM_VIEW].append(ModelInput(name, "categorical", ITEM_VIEW, doc))
+    return columns
+
+
+def feast_objects(
+    spec: Spec, home: str | Path
+) -> tuple[Sequence["Entity"], Sequence["FeatureView"], "FeatureService"]:
+    """Build what `feast apply` registers.
+
+    Args:
+        spec: checked spec; reads `name` and `features`.
+        home: the spec's home, resolved: file sources point below it.
+    """
+    from feast import Entity, FeatureService, FeatureView, FileSource, ValueType
+
+    keys = view_keys(spec)
+    names = dict.fromkeys(key for view in keys.values() for key in view)
+    entities = {
+        name: Entity(name=name, join_keys=[name], value_type=ValueType.STRING) for name in names
+    }
+    views = []
+    for name, columns in view_inputs(spec).items():
+        source = FileSource(
+            name=f"{name}_snapshots",
+            path=str(offline_folder(home) / f"{name}.parquet"),
+            timestamp_field=TIMESTAMP,
+        )
+        views.append(
+            FeatureView(
+                name=name,
+                entities=[entities[key] for key in keys[name]],
+                schema=_fields(keys[name], columns),
+                source=source,
+                online=True,
+                tags={"spec": spec.name},
+            )
+        )
+    service = FeatureService(name=spec.name, features=views)
+    return list(entities.values()), views, service
+
+
+def open_store(spec: Spec, home: str | Path) -> "FeatureStore":
+    """Open the embedded Feast store of a home: duckdb offline, sqlite online, file registry.
+
+    Args:
+        spec: reads `name`, which is Feast's project.
+        home: the spec's home.
+    """
+    from feast import FeatureStore, RepoConfig
+
+    folder = Path(home).resolve() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    config = RepoConfig(
+        project=spec.name,
+        provider="local",
+        registry=str(folder / "registry.db"),
+        offline_store={"type": "duckdb"},
+        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        entity_key_serialization_version=3,
+        repo_path=folder,
+    )
+    return FeatureStore(config=config)
+
+
+def _served_item_attributes(spec: Spec) -> list[str]:
+    wanted = [*spec.features.item_attributes, *key_attributes(spec.features)]
+    return list(dict.fromkeys(wanted))
+
+
+def _fields(keys: Sequence[str], columns: Sequence[ModelInput]) -> list[object]:
+    from feast import Field
+    from feast.types import Float64, String, UnixTimestamp
+
+    types = {"categorical": String, "numeric": Float64, "recency": UnixTimestamp}
+    return [Field(name=key, dtype=String) for key in keys] + [
+        Field(name=column.name, dtype=types[column.kind], description=column.doc)
+        for column in columns
+    ]

@@ -1,0 +1,171 @@
+"""The training set: labelled impressions with their features, split by time."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from shopguide.errors import InvalidDataError
+from shopguide.features.catalogue import ModelInput, model_inputs
+from shopguide.files import atomic_directory, sha256, write_json
+from shopguide.logs._duckdb import count, identifier, quote
+from shopguide.logs.splits import SPLITS, horizon_expression, instants, split_expression
+from shopguide.spec import Spec
+
+FORMAT = 1
+"""Version of the training set's layout."""
+
+_KEYS = ("row_id", "request_id", "user_id", "item_id", "shown_at", "sample_weight")
+_OPTIONAL = ("position", "propensity")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSetSummary:
+    """What a training set holds.
+
+    Args:
+        rows: impressions by split.
+        users: distinct users by split.
+        label_means: mean of each task's label by split.
+        dropped: impressions left out, by reason.
+        log_end: time at which the log ends, ISO 8601: the latest that a feature can know.
+    """
+
+    rows: Mapping[str, int]
+    users: Mapping[str, int]
+    label_means: Mapping[str, Mapping[str, float]]
+    dropped: Mapping[str, int]
+    log_end: str
+
+
+def assign_splits(connection: duckdb.DuckDBPyConnection, spec: Spec) -> dict[str, int]:
+    """Turn the table `labelled` into `impressions`, with `row_id` and `split`.
+
+    Left out, and counted: impressions outside the three periods, and those whose attribution window
+    is not over when the next period begins (with labels by request, the window is the request's).
+
+    Args:
+        connection: holds `labelled`.
+        spec: reads `split` and `attribution`.
+
+    Raises:
+        InvalidDataError: a period has no impression.
+    """
+    total = count(connection, "SELECT count(*) FROM labelled")
+    split = split_expression(spec.split, "shown_at")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE impressions AS SELECT *, {split} AS split FROM labelled"
+    )
+    connection.execute("DELETE FROM impressions WHERE split IS NULL")
+    inside = count(connection, "SELECT count(*) FROM impressions")
+    if spec.attribution.match == "user_item":
+        window = round(spec.attribution.window_hours * 3_600_000_000)
+        horizon = horizon_expression(spec.split, "split")
+        connection.execute(
+            f"DELETE FROM impressions WHERE shown_at + to_microseconds({window}) > {horizon}"
+        )
+    complete = count(connection, "SELECT count(*) FROM impressions")
+    connection.execute(
+        "CREATE OR REPLACE TABLE impressions AS "
+        "SELECT row_number() OVER (ORDER BY request_id, item_id) - 1 AS row_id, * FROM impressions"
+    )
+    _refuse_empty(connection, spec)
+    return {"outside the periods": total - inside, "window not over": inside - complete}
+
+
+def write_training_set(
+    connection: duckdb.DuckDBPyConnection,
+    spec: Spec,
+    out: str | Path,
+    *,
+    dropped: Mapping[str, int],
+    log_end: str,
+) -> TrainingSetSummary:
+    """Write train, valid and test from the table `impressions`, and training_set.json last.
+
+    Args:
+        connection: holds `impressions` with labels, `split`, and every input of the model.
+        spec: reads `tasks` and `features`.
+        out: directory to write, whole or not at all.
+        dropped: impressions left out, by reason.
+        log_end: time at which the log ends, ISO 8601.
+    """
+    inputs = model_inputs(spec)
+    present = {row[0] for row in connection.execute("DESCRIBE impressions").fetchall()}
+    columns = [*_KEYS, *(name for name in _OPTIONAL if name in present), *spec.tasks]
+    chosen = [identifier(name) for name in columns]
+    chosen += [_typed(column) for column in inputs if column.name not in columns]
+    with atomic_directory(out) as folder:
+        for split in SPLITS:
+            connection.execute(
+                f"COPY (SELECT {', '.join(chosen)} FROM impressions WHERE split = '{split}' "
+                f"ORDER BY row_id) TO {quote(str(folder / f'{split}.parquet'))} "
+                "(FORMAT parquet, COMPRESSION zstd)"
+            )
+        summary = _summarise(connection, spec, dropped, log_end)
+        write_json(
+            folder / "training_set.json",
+            {
+                "format": FORMAT,
+                "spec": spec.name,
+                **asdict(summary),
+                "inputs": [asdict(column) for column in inputs],
+                "checksums": {path.name: sha256(path) for path in sorted(folder.glob("*.parquet"))},
+            },
+        )
+    shown = ", ".join(f"{number:,} {split}" for split, number in summary.rows.items())
+    _log.info("training set: %s impressions", shown)
+    return summary
+
+
+def _typed(column: ModelInput) -> str:
+    types = {
+        "categorical": "VARCHAR",
+        "numeric": "DOUBLE",
+        "recency": "TIMESTAMP WITH TIME ZONE",
+    }
+    name = identifier(column.name)
+    return f"{name}::{types[column.kind]} AS {name}"
+
+
+def _summarise(
+    connection: duckdb.DuckDBPyConnection, spec: Spec, dropped: Mapping[str, int], log_end: str
+) -> TrainingSetSummary:
+    means = ", ".join(f"avg({identifier(task)})" for task in spec.tasks)
+    found = connection.execute(
+        f"SELECT split, count(*), count(DISTINCT user_id), {means} FROM impressions GROUP BY split"
+    ).fetchall()
+    by_split = {row[0]: row[1:] for row in found}
+    return TrainingSetSummary(
+        rows={split: by_split[split][0] for split in SPLITS},
+        users={split: by_split[split][1] for split in SPLITS},
+        label_means={
+            split: dict(zip(spec.tasks, map(float, by_split[split][2:]), strict=True))
+            for split in SPLITS
+        },
+        dropped={reason: number for reason, number in dropped.items() if number},
+        log_end=log_end,
+    )
+
+
+def _refuse_empty(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
+    present = {
+        row[0] for row in connection.execute("SELECT DISTINCT split FROM impressions").fetchall()
+    }
+    span = connection.execute("SELECT min(shown_at), max(shown_at) FROM labelled").fetchall()[0]
+    problems = [
+        InvalidDataError(
+            f"spec split.{name}",
+            f"no complete impression between {start} and {end}; "
+            f"the log has impressions from {span[0]} to {span[1]}",
+            "Set periods that the log covers, or a shorter attribution.window_hours",
+        )
+        for name, (start, end) in instants(spec.split).items()
+        if name not in present
+    ]
+    if problems:
+        raise InvalidDataError.combined(problems)
