@@ -15,4 +15,8 @@ _SPEC = load_spec(os.environ.get("SHOPGUIDE_SPEC", _ROOT / "specs" / "complete_j
 _HOME = _ROOT / _SPEC.home
 offline_folder(_HOME).mkdir(parents=True, exist_ok=True)  # Feast does not make it
 
-entities, views, service = feast_objects(_SPEC, _HOME)
+_entities, _views, service = feast_objects(_SPEC, _HOME)
+
+# `feast apply` looks for objects among the names of this module, not in lists
+globals().update({f"entity_{entity.name}": entity for entity in _entities})
+globals().update({f"view_{view.name}": view for view in _views})

@@ -1,0 +1,44 @@
+"""`shopguide features`: canonical log → feature store and training set."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shopguide.cli.common import (
+    DEFAULT_SPEC,
+    AsJson,
+    Overrides,
+    Profile,
+    SpecPath,
+    print_json,
+    stdout,
+)
+
+
+def features(
+    spec: SpecPath = DEFAULT_SPEC,
+    log: Annotated[Path, typer.Option(help="Canonical log.")] = Path("runs/log"),
+    out: Annotated[Path, typer.Option(help="Directory of the training set.")] = Path(
+        "runs/training_set"
+    ),
+    overrides: Overrides = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute features, register and materialise them in Feast, join the training set."""
+    from shopguide.features import materialize_features
+    from shopguide.spec import load_spec
+
+    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    summary = materialize_features(loaded, log, out)
+    if as_json:
+        print_json(asdict(summary))
+        return
+    for split, rows in summary.rows.items():
+        means = ", ".join(f"{task} {mean:.4g}" for task, mean in summary.label_means[split].items())
+        stdout.print(f"{split:<6}{rows:>12,} impressions, means: {means}", highlight=False)
+    for reason, rows in summary.dropped.items():
+        stdout.print(f"left out {rows:,}: {reason}", highlight=False)
+    stdout.print(f"→ {out}; feature store in {loaded.home}", highlight=False)
