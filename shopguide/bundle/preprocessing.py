@@ -45,7 +45,8 @@ class CategoricalInput(Document):
         values = encoded.dictionary.to_pylist()  # few: one entry a distinct value
         codes = np.array([self._codes.get(v, UNKNOWN) for v in values] + [MISSING], dtype=np.int64)
         positions = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-        return np.take(codes, positions)
+        result: NDArray[np.int64] = codes[positions]
+        return result
 
 
 class NumericInput(Document):

@@ -1,6 +1,6 @@
 """The network and how it is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,10 +31,13 @@ class Training(Section):
     max_steps: int | None = Field(None, ge=1, description="Most optimiser steps; null: no limit.")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-5, ge=0)
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="Learning rate over the planned steps: as it is, or falling to 0."
+    )
     balancer: Literal["weighted_sum", "upgrad"] = Field(
         "weighted_sum", description="How the tasks' gradients of the shared part are combined."
     )
-    task_weights: dict[str, float] = Field(
+    task_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="Weight of each task's loss; 1 where none is given."
     )
     patience: int = Field(2, ge=1, description="Epochs without a better validation loss.")
@@ -45,5 +48,7 @@ class Training(Section):
         "auto",
         description="`auto`: fitted on some validation users, kept if it helps on the rest.",
     )
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Fraction = Field(
+        0.0, description="Binary labels move this share of the way to the task's rate."
+    )
     threads: int | None = Field(None, ge=1, description="Null: all cores.")

@@ -1,1 +1,12 @@
-"""."""
+"""Training: from a training set to a calibrated, exported and checked model bundle.
+
+Example:
+    >>> from shopguide.training import train_mtl
+    >>> train_mtl(spec, "training_set", "model").valid_auc["click"]  # doctest: +SKIP
+    0.79
+"""
+
+from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
+from shopguide.training.train import Progress, train_mtl
+
+__all__ = ["EpochRecord", "Progress", "TrainingRecord", "TrainingSummary", "train_mtl"]

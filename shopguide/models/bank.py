@@ -1,0 +1,64 @@
+"""A bank of equal multi-layer perceptrons, computed together."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Bank(nn.Module):
+    """E perceptrons of equal shape, each with weights of its own.
+
+        h ← dropout(relu(norm(h·W_e + b_e))) for each layer
+
+    B batch, E members, D in_dim, H the last width; all ≥ 1. One einsum a layer serves all members.
+
+    Args:
+        members: E.
+        in_dim: D.
+        widths: units of each layer; none makes the bank pass its input on.
+        dropout: share of units dropped in training, in [0, 1).
+        batch_norm: normalise before the activation.
+        own_input: each member has an input of its own [B, E, D] instead of a common one [B, D].
+    """
+
+    def __init__(
+        self,
+        members: int,
+        in_dim: int,
+        widths: Sequence[int],
+        *,
+        dropout: float,
+        batch_norm: bool,
+        own_input: bool = False,
+    ) -> None:
+        super().__init__()
+        self.members = members
+        self.own_input = own_input
+        self.output_dim = widths[-1] if widths else in_dim
+        dims = [in_dim, *widths]
+        self.weights = nn.ParameterList(_he_uniform(members, d, h) for d, h in pairwise(dims))
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, h)) for h in widths)
+        self.norms = nn.ModuleList(
+            nn.BatchNorm1d(members * h) if batch_norm else nn.Identity() for h in widths
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, D], or [B, E, D] with `own_input`, to [B, E, H]."""
+        h = x if self.own_input else x.unsqueeze(1).expand(-1, self.members, -1)
+        for position, (weight, bias, norm) in enumerate(
+            zip(self.weights, self.biases, self.norms, strict=True)
+        ):
+            common = position == 0 and not self.own_input
+            equation = "bd,edh->beh" if common else "bed,edh->beh"
+            h = torch.einsum(equation, x if common else h, weight) + bias
+            h = norm(h.flatten(1)).unflatten(1, bias.shape)
+            h = self.dropout(h.relu())
+        return h
+
+
+def _he_uniform(members: int, in_dim: int, out_dim: int) -> nn.Parameter:
+    bound = (6 / in_dim) ** 0.5  # He et al. 2015: variance 2/D keeps the scale through relu
+    return nn.Parameter(torch.empty(members, in_dim, out_dim).uniform_(-bound, bound))

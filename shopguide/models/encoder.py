@@ -1,0 +1,55 @@
+"""From codes and numbers to the one input that the architecture reads."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_INITIAL_SCALE = 0.05
+
+
+def embedding_width(codes: int, largest: int) -> int:
+    """Return the units of an embedding: min(largest, 1.6 · codes^0.56) in steps of 4.
+
+    Args:
+        codes: values that the embedding tells apart, missing and unknown included.
+        largest: most units, at least 1.
+
+    Source: the rule of thumb of the fastai library, v1; here rounded up to a multiple of 4.
+    """
+    thumb = 1.6 * float(codes) ** 0.56
+    return min(largest, 4 * math.ceil(thumb / 4))
+
+
+class Encoder(nn.Module):
+    """An embedding per categorical, beside the numbers.
+
+    B batch, C categoricals, N numbers, D output_dim.
+
+    Args:
+        codes: number of codes of each categorical.
+        numbers: N.
+        embedding_dim: most units of an embedding.
+        dropout: share of embedding units dropped in training: keeps ids from being learnt by heart.
+    """
+
+    def __init__(
+        self, codes: Sequence[int], numbers: int, *, embedding_dim: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(
+            nn.Embedding(size, embedding_width(size, embedding_dim)) for size in codes
+        )
+        for table in self.tables:
+            nn.init.normal_(table.weight, std=_INITIAL_SCALE)  # type: ignore[arg-type]
+        self.dropout = nn.Dropout(dropout)
+        widths = [embedding_width(size, embedding_dim) for size in codes]
+        self.output_dim = sum(widths) + numbers
+
+    def forward(self, categorical: Tensor, numeric: Tensor) -> Tensor:
+        """Map codes [B, C] and numbers [B, N] to [B, D]."""
+        embedded = [table(categorical[:, c]) for c, table in enumerate(self.tables)]
+        if not embedded:
+            return numeric
+        return torch.cat([self.dropout(torch.cat(embedded, dim=1)), numeric], dim=1)

@@ -1,0 +1,101 @@
+"""The whole network: encoder, architecture, towers and heads."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from shopguide.models.bank import Bank
+from shopguide.models.encoder import Encoder
+from shopguide.models.heads import HEADS, Head, LabelStatistics, Outcome
+from shopguide.models.registry import ARCHITECTURES
+from shopguide.spec.model import Model
+from shopguide.spec.tasks import Task
+
+
+class Network(nn.Module):
+    """Predict every task of an impression. B batch, C categoricals, N numbers, T tasks.
+
+    Args:
+        codes: number of codes of each categorical.
+        numbers: N.
+        tasks: the spec's tasks, a parent before its stages.
+        statistics: of the training labels, by task.
+        model: the spec's model section.
+    """
+
+    def __init__(
+        self,
+        codes: Sequence[int],
+        numbers: int,
+        tasks: Mapping[str, Task],
+        statistics: Mapping[str, LabelStatistics],
+        model: Model,
+    ) -> None:
+        super().__init__()
+        self.parents = {name: task.after for name, task in tasks.items()}
+        self.encoder = Encoder(
+            codes, numbers, embedding_dim=model.embedding_dim, dropout=model.dropout
+        )
+        self.architecture = ARCHITECTURES[model.architecture].build(
+            self.encoder.output_dim, len(tasks), model
+        )
+        self.towers = Bank(
+            len(tasks),
+            self.architecture.output_dim,
+            model.tower,
+            dropout=model.dropout,
+            batch_norm=model.batch_norm,
+            own_input=True,
+        )
+        self.heads = nn.ModuleDict(
+            {
+                name: HEADS[_head_of(task)].build(
+                    self.towers.output_dim, statistics[name], has_parent=task.after is not None
+                )
+                for name, task in tasks.items()
+            }
+        )
+
+    def forward(self, categorical: Tensor, numeric: Tensor) -> dict[str, Outcome]:
+        """Map codes [B, C] and numbers [B, N] to each task's outcome."""
+        return self.outcomes(*self.shared(categorical, numeric))
+
+    def shared(self, categorical: Tensor, numeric: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the representation that all tasks share, and the architecture's input [B, D]."""
+        x = self.encoder(categorical, numeric)
+        return self.architecture.shared(x), x
+
+    def outcomes(self, shared: Tensor, x: Tensor) -> dict[str, Outcome]:
+        """Return each task's outcome from the shared representation and the input."""
+        h = self.towers(self.architecture.per_task(shared, x))  # [B, T, H]
+        found: dict[str, Outcome] = {}
+        for position, (name, parent) in enumerate(self.parents.items()):
+            found[name] = self.heads[name](h[:, position], found[parent] if parent else None)
+        return found
+
+    def losses(self, outcomes: Mapping[str, Outcome], labels: Tensor, weight: Tensor) -> Tensor:
+        """Return each task's weighted mean loss [T].
+
+        Args:
+            outcomes: of a forward pass over the same rows.
+            labels: [B, T], in the order of the tasks.
+            weight: importance of each row [B], ≥ 0.
+        """
+        total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+        rows = torch.stack(
+            [self.head(name).loss(outcomes[name], labels[:, t]) for t, name in enumerate(outcomes)]
+        )  # [T, B]
+        return rows @ weight / total
+
+    def head(self, name: str) -> Head:
+        """Return a task's head."""
+        head = self.heads[name]
+        assert isinstance(head, Head)
+        return head
+
+
+def _head_of(task: Task) -> str:
+    if task.kind == "amount":
+        return "amount"
+    return "binary" if task.after is None else "funnel"

@@ -1,0 +1,78 @@
+"""Profile the training rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopguide.bundle import InputProfile, NumericInput, Profile
+from shopguide.bundle.manifest import TrainPeriod
+from shopguide.bundle.preprocessing import raw_numbers
+from shopguide.features.catalogue import ModelInput
+
+_QUANTILES = (0.01, 0.05, 0.25, 0.50, 0.75, 0.95, 0.99)
+_VALUES_SHOWN = 20
+
+
+def profile_rows(
+    table: pa.Table,
+    inputs: Sequence[ModelInput],
+    *,
+    train_period: TrainPeriod,
+    log_end: datetime,
+    label_rates: Mapping[str, float],
+) -> Profile:
+    """Return the distribution of every input over the training rows."""
+    return Profile(
+        rows=table.num_rows,
+        train_period=train_period,
+        log_end=log_end,
+        label_rates=dict(label_rates),
+        inputs={
+            column.name: (
+                _categorical(table.column(column.name))
+                if column.kind == "categorical"
+                else _numeric(table, column)
+            )
+            for column in inputs
+        },
+    )
+
+
+def _categorical(column: pa.ChunkedArray) -> InputProfile:
+    counts = [
+        (c["values"], c["counts"]) for c in pc.value_counts(column.cast(pa.string())).to_pylist()
+    ]
+    counts.sort(key=lambda pair: (-pair[1], str(pair[0])))
+    values = [pair for pair in counts if pair[0] is not None]
+    return InputProfile(
+        kind="categorical",
+        null_rate=column.null_count / len(column),
+        distinct=len(values),
+        most_frequent={v: n / len(column) for v, n in values[:_VALUES_SHOWN]},
+        default=counts[0][0],
+    )
+
+
+def _numeric(table: pa.Table, column: ModelInput) -> InputProfile:
+    assert column.kind != "categorical"
+    plain = NumericInput(
+        name=column.name, kind=column.kind, log=False, centre=0, scale=1, indicator=False
+    )
+    raw = raw_numbers(table, [plain])[:, 0]
+    known = raw[~np.isnan(raw)]
+    null_rate = 1 - len(known) / len(raw)
+    if len(known) == 0:
+        return InputProfile(kind=column.kind, null_rate=1.0)
+    quantiles = np.quantile(known, _QUANTILES)
+    return InputProfile(
+        kind=column.kind,
+        null_rate=null_rate,
+        mean=float(known.mean()),
+        quantiles={
+            f"p{q * 100:02.0f}": float(v) for q, v in zip(_QUANTILES, quantiles, strict=True)
+        },
+        default=None if null_rate > 0.5 else float(np.median(known)),
+    )

@@ -1,0 +1,87 @@
+"""What a training run has to say for itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shopguide.bundle.document import Document
+
+
+class EpochRecord(Document):
+    """One pass over the training rows.
+
+    Args:
+        steps: optimiser steps so far.
+        train_loss: mean over the epoch's steps of the loss that was minimised.
+        valid_loss: weighted mean over the tasks of the relative validation loss: 1 is a model that
+            predicts the training rates for every row.
+        valid_losses: negative log-likelihood by task, in nats a row (an amount: a positive row).
+    """
+
+    epoch: int
+    steps: int
+    train_loss: float
+    valid_loss: float
+    valid_losses: dict[str, float]
+
+
+class CalibrationRecord(Document):
+    """Whether a task's calibrator was kept, and why.
+
+    Args:
+        kept: kind of calibrator, or `none`.
+        before: on the validation users it was not fitted on: log-loss a row, or for an amount
+            |predicted ÷ observed − 1|.
+        after: the same with the best calibrator.
+    """
+
+    kept: Literal["isotonic", "platt", "scale", "none"]
+    before: float
+    after: float
+
+
+class TrainingRecord(Document):
+    """`training.json`: all but the times, so that equal runs write equal bundles.
+
+    Args:
+        rows: training rows used.
+        parameters: numbers that were learnt.
+        best_epoch: the epoch whose weights were kept.
+        stopped: why the training ended.
+        valid_auc: AUC by binary task on the validation period, calibrated as served.
+        valid_spearman: rank correlation by amount task on the validation period.
+        parity: largest difference of the exported graph from the trained network, on real rows.
+    """
+
+    rows: int
+    valid_rows: int
+    parameters: int
+    steps: int
+    epochs: list[EpochRecord]
+    best_epoch: int
+    stopped: Literal["epochs", "patience", "max_steps"]
+    valid_auc: dict[str, float]
+    valid_spearman: dict[str, float]
+    calibration: dict[str, CalibrationRecord]
+    parity: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """A finished training run.
+
+    Args:
+        version: of the bundle it wrote.
+        seconds: wall time of the whole run.
+        rows_per_second: training rows a second of the optimiser's loop, validation left out.
+        record: everything else.
+    """
+
+    version: str
+    seconds: float
+    rows_per_second: float
+    record: TrainingRecord
+
+    @property
+    def valid_auc(self) -> dict[str, float]:
+        """AUC by binary task on the validation period."""
+        return self.record.valid_auc

@@ -1,0 +1,168 @@
+"""A planted shop: labels drawn from a known model, so that the best possible AUC is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from shopguide.bundle import Bundle, load_bundle
+from shopguide.spec import Spec, check_text
+from shopguide.training import TrainingSummary, train_mtl
+
+SPEC = """
+name: planted
+data:
+  source: events
+  path: unused.csv
+  columns: {user_id: u, item_id: i, kind: k, at: t}
+  kinds: {view: view, cart: cart, purchase: purchase}
+split:
+  train: {start: 2024-01-01, end: 2024-02-01}
+  valid: {start: 2024-02-01, end: 2024-03-01}
+  test: {start: 2024-03-01, end: 2024-04-01}
+tasks:
+  click: {kind: binary, event: click}
+  purchase: {kind: binary, event: purchase, after: click}
+  order_value: {kind: amount, event: purchase, after: purchase}
+features:
+  id_inputs: [user_id, item_id]
+  user_attributes: {age: categorical}
+  item_attributes: {category: categorical, price: numeric}
+  context: {display: numeric}
+  views:
+    user:
+      keys: [user_id]
+      kind: purchase
+      measures: {spend: {sum: value, windows: [7]}, last: {last: at}}
+model: {embedding_dim: 4, experts: 2, hidden: [16], tower: [8], dropout: 0.0}
+training: {batch_size: 256, epochs: 6, learning_rate: 0.01, patience: 2}
+objective: {goals: {ctr: {task: click, weight: 0.5}, sales: {task: order_value, weight: 0.5}}}
+"""
+
+MONTHS = {"train": 1, "valid": 2, "test": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedShop:
+    """A training set, and the model that drew it.
+
+    Args:
+        truth: by split, the expected outcome of each task [N], rows in the order of the file.
+    """
+
+    folder: Path
+    spec: Spec
+    truth: dict[str, dict[str, NDArray[np.float64]]]
+
+    def table(self, split: str) -> pa.Table:
+        return pq.read_table(self.folder / f"{split}.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    shop: PlantedShop
+    summary: TrainingSummary
+    bundle: Bundle
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> PlantedShop:
+    folder = tmp_path_factory.mktemp("training_set")
+    return write_shop(folder, requests={"train": 800, "valid": 300, "test": 300}, seed=1)
+
+
+@pytest.fixture(scope="session")
+def trained(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    out = tmp_path_factory.mktemp("trained") / "model"
+    summary = train_mtl(shop.spec, shop.folder, out)
+    return Trained(shop, summary, load_bundle(out, threads=1))
+
+
+@pytest.fixture
+def changed(shop: PlantedShop, tmp_path: Path) -> Callable[..., Path]:
+    """Copy the training set with one column of one split replaced, or dropped."""
+
+    def change(split: str, column: str, values: pa.Array | None) -> Path:
+        for name in MONTHS:
+            table = shop.table(name)
+            if name == split:
+                position = table.column_names.index(column)
+                table = table.remove_column(position)
+                if values is not None:
+                    table = table.add_column(position, column, values)
+            pq.write_table(table, tmp_path / f"{name}.parquet")
+        return tmp_path
+
+    return change
+
+
+def write_shop(folder: Path, *, requests: dict[str, int], seed: int) -> PlantedShop:
+    """Write a training set of requests with 10 candidates each."""
+    rng = np.random.default_rng(seed)
+    taste, price = rng.normal(size=60), rng.lognormal(1, 0.5, size=40)
+    appeal = rng.normal(size=40)
+    truth = {}
+    for split, month in MONTHS.items():
+        table, truth[split] = _draw(rng, split, month, requests[split], taste, appeal, price)
+        pq.write_table(table, folder / f"{split}.parquet")
+    return PlantedShop(folder, check_text(SPEC, where="planted spec"), truth)
+
+
+def _draw(
+    rng: np.random.Generator,
+    split: str,
+    month: int,
+    requests: int,
+    taste: NDArray[np.float64],
+    appeal: NDArray[np.float64],
+    price: NDArray[np.float64],
+) -> tuple[pa.Table, dict[str, NDArray[np.float64]]]:
+    rows = requests * 10
+    request = np.repeat(np.arange(requests), 10)
+    user = np.repeat(rng.integers(0, len(taste), requests), 10)
+    item = rng.integers(0, len(appeal), rows)
+    display = rng.integers(0, 2, rows).astype(float)
+    spend = rng.lognormal(2, 1, rows)
+    start = datetime(2024, month, 1, tzinfo=UTC)
+    shown = [start + timedelta(minutes=30 * int(r) % 40_000) for r in request]
+    p_click = _sigmoid(-0.5 + taste[user] + appeal[item] + 0.7 * display)
+    p_buy = p_click * _sigmoid(-1 + 0.8 * np.log(spend / 7.4) - 0.3 * (price[item] - 3))
+    uniform = rng.random(rows)
+    click = uniform < p_click
+    bought = click & (rng.random(rows) < p_buy / p_click)
+    log_mean = np.log(price[item]) + 0.2 * display
+    value = np.where(bought, np.exp(rng.normal(log_mean, 0.4)), 0.0)
+    table = pa.table(
+        {
+            "row_id": pa.array(np.arange(rows)),
+            "request_id": pa.array([f"{split}{r:05d}" for r in request]),
+            "user_id": pa.array([f"u{u}" for u in user]),
+            "item_id": pa.array([f"i{i}" for i in item]),
+            "shown_at": pa.array(shown, pa.timestamp("us", "UTC")),
+            "sample_weight": pa.array(np.ones(rows)),
+            "click": pa.array(click.astype(np.int8)),
+            "purchase": pa.array(bought.astype(np.int8)),
+            "order_value": pa.array(value),
+            "age": pa.array([None if u % 3 == 0 else f"a{u % 4}" for u in user], pa.string()),
+            "category": pa.array([f"c{i % 5}" for i in item]),
+            "price": pa.array(price[item]),
+            "display": pa.array(display),
+            "user_spend_7": pa.array(np.where(spend < 1, np.nan, spend), from_pandas=True),
+            "user_last": pa.array(
+                [None if u % 5 == 0 else t - timedelta(days=1 + int(u)) for u, t in zip(user, shown, strict=True)],
+                pa.timestamp("us", "UTC"),
+            ),
+        }
+    )  # fmt: skip
+    expected_value = p_buy * np.exp(log_mean + 0.4**2 / 2)
+    return table, {"click": p_click, "purchase": p_buy, "order_value": expected_value}
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-x))
