@@ -1,10 +1,11 @@
 """Canonical log → feature store and training set."""
 
+import io
 import logging
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> Traini
         store = register(spec, spec.home)
         with connect() as connection:
             label_impressions(connection, log, spec)
-            dropped = assign_splits(connection, spec)
+            dropped = assign_splits(connection, spec, log_end=period.end)
             _attach_key_attributes(connection, Path(log), spec)
             _attach_views(connection, store, spec)
             summary = write_training_set(
@@ -113,11 +114,10 @@ def _materialize_online(store: "FeatureStore", end: datetime) -> None:
 @contextmanager
 def _quiet_feast() -> Iterator[None]:
     """Feast prints its progress and warns of its own libraries; neither is for our user."""
-    import contextlib
-    import io
+    import feast  # noqa: F401 - its import sets warning filters, which ours must come after
 
     logging.getLogger("feast").setLevel(logging.WARNING)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         yield

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -42,15 +43,19 @@ class TrainingSetSummary:
     log_end: str
 
 
-def assign_splits(connection: duckdb.DuckDBPyConnection, spec: Spec) -> dict[str, int]:
+def assign_splits(
+    connection: duckdb.DuckDBPyConnection, spec: Spec, *, log_end: datetime
+) -> dict[str, int]:
     """Turn the table `labelled` into `impressions`, with `row_id` and `split`.
 
     Left out, and counted: impressions outside the three periods, and those whose attribution window
-    is not over when the next period begins (with labels by request, the window is the request's).
+    is not over when the next period begins or the log ends (with labels by request, the window is
+    the request's).
 
     Args:
         connection: holds `labelled`.
         spec: reads `split` and `attribution`.
+        log_end: time after which nothing is known.
 
     Raises:
         InvalidDataError: a period has no impression.
@@ -66,7 +71,8 @@ def assign_splits(connection: duckdb.DuckDBPyConnection, spec: Spec) -> dict[str
         window = round(spec.attribution.window_hours * 3_600_000_000)
         horizon = horizon_expression(spec.split, "split")
         connection.execute(
-            f"DELETE FROM impressions WHERE shown_at + to_microseconds({window}) > {horizon}"
+            f"DELETE FROM impressions WHERE shown_at + to_microseconds({window}) > "
+            f"least({horizon}, TIMESTAMPTZ '{log_end.isoformat()}')"
         )
     complete = count(connection, "SELECT count(*) FROM impressions")
     connection.execute(
