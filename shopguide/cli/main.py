@@ -1,8 +1,8 @@
 """The verbs of `shopguide`; each is loaded only when it is the one that was typed."""
 
 import importlib
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -26,13 +26,16 @@ _VERBS = {
 
 
 class _LazyVerbs(TyperGroup):
-    """Import a verb's module when it is asked for: torch and MLflow take seconds to load."""
+    """Import a verb's module when it is asked for: torch and MLflow take seconds to load.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    typer carries a click of its own without public names for it, hence `Any`.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
         del ctx
         return list(_VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         del ctx
         if cmd_name not in _VERBS:
             return None
@@ -43,7 +46,7 @@ class _LazyVerbs(TyperGroup):
         single.command(name=cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         del ctx
         with formatter.section("Verbs"):
             formatter.write_dl(list(_VERBS.items()))

@@ -199,7 +199,8 @@ def _impressions(
         f"""
         CREATE TABLE impressions AS
         SELECT user_id || ':' || {session} AS request_id, user_id, item_id,
-               min(events.at) AS shown_at, 1.0::DOUBLE AS sample_weight, arg_min(place_id, events.at) AS place_id
+               min(events.at) AS shown_at, 1.0::DOUBLE AS sample_weight,
+               arg_min(place_id, events.at) AS place_id
         FROM events WHERE kind = {quote(event)} GROUP BY user_id, item_id, {session}
         """
     )
