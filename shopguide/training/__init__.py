@@ -6,7 +6,8 @@ Example:
     0.79
 """
 
+from shopguide.training.loop import Progress
 from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
-from shopguide.training.train import Progress, train_mtl
+from shopguide.training.train import train_mtl
 
 __all__ = ["EpochRecord", "Progress", "TrainingRecord", "TrainingSummary", "train_mtl"]

@@ -1,8 +1,9 @@
 """Export a trained network to ONNX, and check that the graph predicts what the network does."""
 
-import io
 import logging
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -55,40 +56,28 @@ def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
         float(np.max(np.abs(f - e) / (1 + np.abs(e)))) for f, e in zip(found, expected, strict=True)
     )
     assert difference <= TOLERANCE, f"the ONNX graph differs from the network by {difference:g}"
-    _log.info(
-        "export: %d kB, differs by %.1e on %d rows", len(graph) // 1024, difference, len(rows)
-    )
+    size = len(graph) // 1024
+    _log.info("export: %d kB, differs by %.1e on %d rows", size, difference, len(rows))
     return graph, difference
 
 
 def _export(scorer: _Scorer, feed: tuple[Tensor, Tensor], tasks: list[str]) -> bytes:
-    batch = torch.export.Dim("batch", min=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter's own calls
-        program = torch.onnx.export(
+    # the tracing exporter: as fast a graph and as equal as the newer one's, in 0.15 s against 4 s,
+    # and without the machine's paths in it; torch's pin is what keeps it
+    names = ["categorical", "numeric"]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        path = Path(folder) / "model.onnx"
+        torch.onnx.export(
             scorer,
             feed,
-            input_names=["categorical", "numeric"],
+            path,
+            input_names=names,
             output_names=tasks,
-            dynamic_shapes=({0: batch}, {0: batch}),
-            dynamo=True,
-            verbose=False,
+            dynamic_axes={name: {0: "batch"} for name in (*names, *tasks)},
+            opset_version=17,
+            dynamo=False,
         )
-    assert program is not None
-    model = program.model_proto
-    _strip(model)
-    onnx.checker.check_model(model)
-    buffer = io.BytesIO()
-    onnx.save_model(model, buffer)
-    return buffer.getvalue()
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Drop stack traces and paths of the machine that exported the graph."""
-    model.graph.ClearField("metadata_props")
-    model.ClearField("metadata_props")
-    for node in model.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
-        value.ClearField("metadata_props")
+        graph = path.read_bytes()
+    onnx.checker.check_model(onnx.load_from_string(graph))
+    return graph

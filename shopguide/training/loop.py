@@ -64,7 +64,8 @@ def fit(
     run = _Run(network, train, valid, training, progress)
     epochs: list[EpochRecord] = []
     best, best_state = math.inf, copy.deepcopy(network.state_dict())
-    best_epoch, stopped = 0, "epochs"
+    best_epoch = 0
+    stopped: Stopped = "epochs"
     for epoch in range(1, training.epochs + 1):
         record = run.epoch(epoch)
         epochs.append(record)
@@ -194,7 +195,8 @@ def valid_losses(network: Network, samples: Samples) -> Tensor:
     """Return each task's weighted mean loss [T], float64."""
     network.eval()
     total = torch.zeros(len(network.parents), dtype=torch.float64)
-    for rows in torch.arange(len(samples)).split(_VALID_BATCH):
+    for start in range(0, len(samples), _VALID_BATCH):
+        rows = torch.arange(start, min(start + _VALID_BATCH, len(samples)))
         batch = samples.take(rows)
         losses = network.losses(
             network(batch.categorical, batch.numeric), batch.labels, batch.weight

@@ -44,7 +44,7 @@ def fit_preprocessing(
 
 
 def vocabulary(column: pa.ChunkedArray, min_count: int, max_vocabulary: int) -> list[str]:
-    """Return a column's values with at least `min_count` rows, most frequent first, ties by name."""
+    """Return the values with at least `min_count` rows, most frequent first, ties by name."""
     counts = pc.value_counts(column.cast(pa.string()))
     pairs = [(c["values"], c["counts"]) for c in counts.to_pylist() if c["values"] is not None]
     frequent = sorted((p for p in pairs if p[1] >= min_count), key=lambda p: (-p[1], p[0]))
@@ -59,14 +59,7 @@ def fit_numeric(table: pa.Table, column: ModelInput) -> NumericInput:
     (an input that is mostly 0 has no IQR), or 1 for a constant.
     """
     assert column.kind != "categorical"
-    raw = raw_numbers(
-        table,
-        [
-            NumericInput(
-                name=column.name, kind=column.kind, log=False, centre=0, scale=1, indicator=False
-            )
-        ],
-    )[:, 0]
+    raw = unscaled(table, column)
     known = raw[~np.isnan(raw)]
     log = column.kind == "recency" or heavy_tailed(known)
     centre, scale = _centre_and_scale(signed_log1p(known) if log else known)
@@ -78,6 +71,15 @@ def fit_numeric(table: pa.Table, column: ModelInput) -> NumericInput:
         scale=scale,
         indicator=len(known) < len(raw),
     )
+
+
+def unscaled(table: pa.Table, column: ModelInput) -> NDArray[np.float64]:
+    """Return a numeric column, or a recency's age in days [N]; NaN where missing."""
+    assert column.kind != "categorical"
+    plain = NumericInput(
+        name=column.name, kind=column.kind, log=False, centre=0.0, scale=1.0, indicator=False
+    )
+    return raw_numbers(table, [plain])[:, 0]
 
 
 def heavy_tailed(known: NDArray[np.float64]) -> bool:

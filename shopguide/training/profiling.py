@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopguide.bundle import InputProfile, NumericInput, Profile
+from shopguide.bundle import InputProfile, Profile
 from shopguide.bundle.manifest import TrainPeriod
-from shopguide.bundle.preprocessing import raw_numbers
 from shopguide.features.catalogue import ModelInput
+from shopguide.training.preprocess import unscaled
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.50, 0.75, 0.95, 0.99)
 _VALUES_SHOWN = 20
@@ -58,21 +58,17 @@ def _categorical(column: pa.ChunkedArray) -> InputProfile:
 
 def _numeric(table: pa.Table, column: ModelInput) -> InputProfile:
     assert column.kind != "categorical"
-    plain = NumericInput(
-        name=column.name, kind=column.kind, log=False, centre=0, scale=1, indicator=False
-    )
-    raw = raw_numbers(table, [plain])[:, 0]
+    raw = unscaled(table, column)
     known = raw[~np.isnan(raw)]
     null_rate = 1 - len(known) / len(raw)
     if len(known) == 0:
         return InputProfile(kind=column.kind, null_rate=1.0)
-    quantiles = np.quantile(known, _QUANTILES)
+    quantiles = np.quantile(known, _QUANTILES).tolist()
+    names = (f"p{q * 100:02.0f}" for q in _QUANTILES)
     return InputProfile(
         kind=column.kind,
         null_rate=null_rate,
         mean=float(known.mean()),
-        quantiles={
-            f"p{q * 100:02.0f}": float(v) for q, v in zip(_QUANTILES, quantiles, strict=True)
-        },
+        quantiles=dict(zip(names, quantiles, strict=True)),
         default=None if null_rate > 0.5 else float(np.median(known)),
     )

@@ -1,5 +1,6 @@
 """Train the multi-task model of a spec and write its bundle."""
 
+import json
 import logging
 import platform
 import time
@@ -12,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
@@ -48,8 +47,8 @@ def train_mtl(
 ) -> TrainingSummary:
     """Train on the training period, stop and calibrate on the validation period, write a bundle.
 
-    The test period is not read, but for the time of its last impression. The same spec, training
-    set and number of threads give the same bundle, byte for byte but its time of creation.
+    The test period is not read. The same spec, training set and number of threads give
+    the same bundle, byte for byte but its time of creation.
 
     Args:
         spec: checked spec; reads `tasks`, `features`, `model`, `training`, `split`, `seed`.
@@ -121,13 +120,14 @@ def _profile(
 
 
 def _log_end(folder: Path) -> datetime:
-    """Return the time of the last impression of any split."""
-    ends = [
-        pc.max(pq.read_table(path, columns=["shown_at"]).column("shown_at")).as_py()
-        for path in sorted(folder.glob("*.parquet"))
-    ]
-    latest: datetime = max(end for end in ends if end is not None)
-    return latest
+    """Return the time at which the log ends, from the training set's own account."""
+    path = folder / "training_set.json"
+    try:
+        return datetime.fromisoformat(json.loads(path.read_bytes())["log_end"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ShopguideError(
+            str(path), "does not say when the log ends (log_end)", "Write the training set again"
+        ) from None
 
 
 def _build(spec: Spec, data: _Data) -> Network:
@@ -156,7 +156,7 @@ def _finish(
         best_epoch=loop.best_epoch,
         stopped=loop.stopped,
         valid_auc=valid_auc(predictions, data.valid_table, spec.binary_tasks()),
-        valid_spearman=valid_spearman(predictions, data.valid_table, spec.amount_tasks()),
+        valid_spearman=valid_spearman(raw, data.valid_table, spec.amount_tasks()),
         calibration=calibration,
         parity=parity,
     )

@@ -1,5 +1,7 @@
 """A planted shop: labels drawn from a known model, so that the best possible AUC is known."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -97,6 +99,7 @@ def changed(shop: PlantedShop, tmp_path: Path) -> Callable[..., Path]:
                 if values is not None:
                     table = table.add_column(position, column, values)
             pq.write_table(table, tmp_path / f"{name}.parquet")
+        shutil.copy(shop.folder / "training_set.json", tmp_path)
         return tmp_path
 
     return change
@@ -111,6 +114,7 @@ def write_shop(folder: Path, *, requests: dict[str, int], seed: int) -> PlantedS
     for split, month in MONTHS.items():
         table, truth[split] = _draw(rng, split, month, requests[split], taste, appeal, price)
         pq.write_table(table, folder / f"{split}.parquet")
+    (folder / "training_set.json").write_text(json.dumps({"log_end": "2024-04-01T00:00:00+00:00"}))
     return PlantedShop(folder, check_text(SPEC, where="planted spec"), truth)
 
 
@@ -138,6 +142,8 @@ def _draw(
     bought = click & (rng.random(rows) < p_buy / p_click)
     log_mean = np.log(price[item]) + 0.2 * display
     value = np.where(bought, np.exp(rng.normal(log_mean, 0.4)), 0.0)
+    visited = zip(user, shown, strict=True)
+    last = [None if u % 5 == 0 else at - timedelta(days=1 + int(u)) for u, at in visited]
     table = pa.table(
         {
             "row_id": pa.array(np.arange(rows)),
@@ -154,10 +160,7 @@ def _draw(
             "price": pa.array(price[item]),
             "display": pa.array(display),
             "user_spend_7": pa.array(np.where(spend < 1, np.nan, spend), from_pandas=True),
-            "user_last": pa.array(
-                [None if u % 5 == 0 else t - timedelta(days=1 + int(u)) for u, t in zip(user, shown, strict=True)],
-                pa.timestamp("us", "UTC"),
-            ),
+            "user_last": pa.array(last, pa.timestamp("us", "UTC")),
         }
     )  # fmt: skip
     expected_value = p_buy * np.exp(log_mean + 0.4**2 / 2)
