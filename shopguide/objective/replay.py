@@ -222,4 +222,5 @@ def _hash(column: pa.ChunkedArray) -> NDArray[np.uint64]:
         for value in encoded.dictionary.to_pylist()
     ]
     table: NDArray[np.uint64] = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
-    return table[encoded.indices.to_numpy(zero_copy_only=False)]
+    codes: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False)
+    return table[codes]
