@@ -1,1 +1,24 @@
-"""."""
+"""The registry: MLflow versions and aliases, moved only by a decision; history and rollback.
+
+Example:
+    >>> from shopguide.registry import history
+    >>> from shopguide.spec import load_spec
+    >>> history(load_spec("specs/complete_journey.yaml"))  # doctest: +SKIP
+    [HistoryEntry(...)]
+"""
+
+from shopguide.registry.promote import NotPromotedError, promote_model, rollback
+from shopguide.registry.runs import HistoryEntry, history, record_refusal, record_run
+from shopguide.registry.versions import champion_bento, fetch_champion
+
+__all__ = [
+    "HistoryEntry",
+    "NotPromotedError",
+    "champion_bento",
+    "fetch_champion",
+    "history",
+    "promote_model",
+    "record_refusal",
+    "record_run",
+    "rollback",
+]

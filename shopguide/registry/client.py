@@ -1,0 +1,86 @@
+"""The MLflow client of a spec's registry, quiet, with its experiment and model made on first use."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shopguide.errors import ShopguideError
+from shopguide.spec import Spec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+FORMER = "former_champion"
+"""Aliases: the version that serves, and the one that it replaced."""
+
+
+def registry_uri(spec: Spec) -> str:
+    """Return the tracking URI: the spec's own, or sqlite in its home."""
+    if spec.registry.uri is not None:
+        return spec.registry.uri
+    return f"sqlite:///{Path(spec.home).resolve() / 'mlflow.db'}"
+
+
+def open_client(spec: Spec) -> "MlflowClient":
+    """Open the registry; the sqlite one is made on first use.
+
+    Args:
+        spec: reads `registry`, `home` and `name`.
+
+    Raises:
+        ShopguideError: the registry cannot be reached.
+    """
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    uri = registry_uri(spec)
+    Path(spec.home).mkdir(parents=True, exist_ok=True)
+    try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        if not client.search_registered_models(f"name = '{spec.name}'"):
+            client.create_registered_model(spec.name)
+    except MlflowException as error:
+        raise ShopguideError(
+            f"registry {_without_secret(uri)}",
+            f"cannot be used: {error.message}",
+            "Check registry.uri, and that the server runs",
+        ) from None
+    return client
+
+
+def experiment(client: "MlflowClient", spec: Spec) -> str:
+    """Return the id of the experiment that holds the spec's runs; made on first use."""
+    found = client.get_experiment_by_name(spec.name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None
+    if spec.registry.uri is None:
+        location = (Path(spec.home).resolve() / "mlartifacts").as_uri()
+    return str(client.create_experiment(spec.name, artifact_location=location))
+
+
+@contextmanager
+def exclusive(spec: Spec) -> Iterator[None]:
+    """Hold the registry's lock: setting an MLflow alias compares nothing, so writers take turns.
+
+    The lock is a file in the spec's home: writers that share a registry must share it.
+    """
+    home = Path(spec.home)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "registry.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _without_secret(uri: str) -> str:
+    """Leave out user and password: the message may end in a log."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

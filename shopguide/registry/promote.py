@@ -1,0 +1,195 @@
+"""Move the champion: only to a bundle that the gate promoted against the champion of now."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shopguide.bundle import load_bundle
+from shopguide.errors import ShopguideError
+from shopguide.registry.client import CHAMPION, FORMER, exclusive, experiment, open_client
+from shopguide.registry.runs import (
+    decision_metrics,
+    decision_tags,
+    finish_run,
+    log_run,
+    read_decision,
+)
+from shopguide.registry.versions import BUNDLE, Version, champion, get_version, version_of
+from shopguide.spec import Spec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_log = logging.getLogger(__name__)
+
+
+class NotPromotedError(ShopguideError):
+    """The decision does not allow this promotion: the answer is no (exit code 1)."""
+
+    exit_code = 1
+
+
+def promote_model(
+    spec: Spec, bundle: str | Path, decision: str | Path, bento: str | Path | None = None
+) -> str:
+    """Register a bundle and move the alias `champion` to it.
+
+    Doing it again, or again after it was cut off, ends in the same state: a bundle has one version.
+
+    Args:
+        spec: reads `registry`, `home` and `name`.
+        bundle: the bundle that the decision is about.
+        decision: decision.json or its directory.
+        bento: directory with bento.txt, from packaging; None promotes without a Bento.
+
+    Returns:
+        Version of the champion.
+
+    Raises:
+        NotPromotedError: the verdict is not `promote`, the decision is about another bundle, or the
+            champion is no longer the one that the bundle was compared with.
+        ShopguideError: the bundle or the decision cannot be read.
+    """
+    content = read_decision(decision)
+    checksum = load_bundle(bundle).manifest.checksum
+    _refuse_unless_decided(content, checksum, decision)
+    client = open_client(spec)
+    tag = _bento_tag(bento)
+    with exclusive(spec):
+        now = champion(client, spec)
+        if now is not None and now.checksum == checksum:
+            _log.info("version %s is the champion already", now.version)
+            return now.version
+        _refuse_if_champion_moved(content, now)
+        version = version_of(client, spec, checksum) or _register(
+            client, spec, Path(bundle), content, checksum
+        )
+        if tag is not None:
+            client.set_model_version_tag(spec.name, version.version, "bento", tag)
+        _point(client, spec, version, now)
+    _log.info("version %s is the champion, before it %s", version.version, now and now.version)
+    return version.version
+
+
+def rollback(spec: Spec, *, reason: str, to: str | None = None) -> str:
+    """Return to a former champion.
+
+    Args:
+        spec: reads `registry`, `home` and `name`.
+        reason: why, for the history.
+        to: version to return to; None: the one before the present champion.
+
+    Returns:
+        Version of the champion.
+
+    Raises:
+        ShopguideError: there is no such version, or it never was a champion.
+    """
+    client = open_client(spec)
+    with exclusive(spec):
+        now = champion(client, spec)
+        target = champion(client, spec, FORMER) if to is None else _version(client, spec, to)
+        if target is None:
+            raise ShopguideError(
+                f"registry, model {spec.name}",
+                "there is no former champion",
+                "Name a version with --to; `shopguide history` lists them",
+            )
+        if now is not None and now.version == target.version:
+            raise ShopguideError(
+                f"registry, model {spec.name}",
+                f"version {target.version} is the champion already",
+                "Name another version with --to",
+            )
+        _point(client, spec, target, now)
+        before = "none" if now is None else now.version
+        log_run(
+            client,
+            spec,
+            "rollback",
+            tags={
+                "version": target.version,
+                "reasons": reason,
+                "from": before,
+                "checksum": target.checksum,
+            },
+        )
+    return target.version
+
+
+def _version(client: "MlflowClient", spec: Spec, number: str) -> Version:
+    known = {str(v.version) for v in client.search_model_versions(f"name = '{spec.name}'")}
+    if number not in known:
+        raise ShopguideError(
+            f"--to {number}",
+            f"no such version; there are {', '.join(sorted(known, key=int)) or 'none'}",
+            "Name one of these",
+        )
+    return get_version(client, spec, number)
+
+
+def _refuse_unless_decided(content: dict[str, Any], checksum: str, decision: str | Path) -> None:
+    if content["verdict"] != "promote":
+        raise NotPromotedError(
+            str(decision),
+            f"the verdict is {content['verdict']!r}",
+            "Only a bundle that the gate promotes can become champion",
+        )
+    if content["challenger"]["checksum"] != checksum:
+        raise NotPromotedError(
+            str(decision),
+            f"it is about the bundle {content['challenger']['checksum'][:12]}, "
+            f"not about {checksum[:12]}",
+            "Let the gate decide on this bundle",
+        )
+
+
+def _refuse_if_champion_moved(content: dict[str, Any], now: Version | None) -> None:
+    compared = content.get("champion")
+    expected = None if compared is None else compared["checksum"]
+    found = None if now is None else now.checksum
+    if expected != found:
+        raise NotPromotedError(
+            "registry",
+            f"the bundle was compared with the champion {expected and expected[:12]}, "
+            f"but the champion is {found and found[:12]} now",
+            "Let the gate decide against the present champion",
+        )
+
+
+def _register(
+    client: "MlflowClient", spec: Spec, bundle: Path, content: dict[str, Any], checksum: str
+) -> Version:
+    run = client.create_run(experiment(client, spec), run_name="promoted")
+    run_id = str(run.info.run_id)
+    client.log_artifacts(run_id, str(bundle), BUNDLE)
+    client.log_dict(run_id, content, "decision/decision.json")
+    for key, value in decision_tags(content).items():
+        client.set_tag(run_id, key, value)
+    for key, number in decision_metrics(content).items():
+        client.log_metric(run_id, key, number)
+    registered = client.create_model_version(
+        spec.name,
+        source=f"{run.info.artifact_uri}/{BUNDLE}",
+        run_id=run_id,
+        tags={"checksum": checksum},
+    )
+    client.set_tag(run_id, "version", str(registered.version))
+    finish_run(client, run_id, "promoted")
+    return get_version(client, spec, str(registered.version))
+
+
+def _point(client: "MlflowClient", spec: Spec, version: Version, now: Version | None) -> None:
+    """Move the aliases; the champion last, so that a cut leaves the old one serving."""
+    if now is not None:
+        client.set_registered_model_alias(spec.name, FORMER, now.version)
+    client.set_registered_model_alias(spec.name, CHAMPION, version.version)
+
+
+def _bento_tag(bento: str | Path | None) -> str | None:
+    if bento is None:
+        return None
+    path = Path(bento) / "bento.txt"
+    if not path.is_file():
+        raise ShopguideError(str(path), "no such file", "Give what `shopguide package` wrote")
+    return path.read_text(encoding="utf-8").split()[0]
