@@ -6,6 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from shopguide.bundle.preprocessing import MISSING, UNKNOWN
+
+LARGE = 256
+"""Codes above which a categorical is large: ids, as a rule."""
+
 _INITIAL_SCALE = 0.05
 
 
@@ -19,7 +24,7 @@ def embedding_width(codes: int, largest: int) -> int:
     Source: the rule of thumb of the fastai library, v1; here rounded up to a multiple of 4.
     """
     thumb = 1.6 * float(codes) ** 0.56
-    return min(largest, 4 * math.ceil(thumb / 4))
+    return int(min(largest, 4 * math.ceil(thumb / 4)))
 
 
 class Encoder(nn.Module):
@@ -31,11 +36,20 @@ class Encoder(nn.Module):
         codes: number of codes of each categorical.
         numbers: N.
         embedding_dim: most units of an embedding.
-        dropout: share of embedding units dropped in training: keeps ids from being learnt by heart.
+        dropout: share of embedding units dropped in training.
+        unknown_rate: share of the values of a large categorical that are shown as unknown in
+            training: new users and items meet an embedding that was trained, and ids are not
+            learnt by heart.
     """
 
     def __init__(
-        self, codes: Sequence[int], numbers: int, *, embedding_dim: int, dropout: float
+        self,
+        codes: Sequence[int],
+        numbers: int,
+        *,
+        embedding_dim: int,
+        dropout: float,
+        unknown_rate: float,
     ) -> None:
         super().__init__()
         self.tables = nn.ModuleList(
@@ -44,12 +58,22 @@ class Encoder(nn.Module):
         for table in self.tables:
             nn.init.normal_(table.weight, std=_INITIAL_SCALE)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
+        self.unknown_rates = nn.Buffer(
+            torch.tensor([unknown_rate if size > LARGE else 0.0 for size in codes]),
+            persistent=False,
+        )
         widths = [embedding_width(size, embedding_dim) for size in codes]
         self.output_dim = sum(widths) + numbers
 
     def forward(self, categorical: Tensor, numeric: Tensor) -> Tensor:
         """Map codes [B, C] and numbers [B, N] to [B, D]."""
+        if self.training:
+            categorical = self._hide_some(categorical)
         embedded = [table(categorical[:, c]) for c, table in enumerate(self.tables)]
         if not embedded:
             return numeric
         return torch.cat([self.dropout(torch.cat(embedded, dim=1)), numeric], dim=1)
+
+    def _hide_some(self, categorical: Tensor) -> Tensor:
+        hidden = torch.rand(categorical.shape) < self.unknown_rates
+        return categorical.masked_fill(hidden & (categorical != MISSING), UNKNOWN)

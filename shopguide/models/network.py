@@ -35,7 +35,11 @@ class Network(nn.Module):
         super().__init__()
         self.parents = {name: task.after for name, task in tasks.items()}
         self.encoder = Encoder(
-            codes, numbers, embedding_dim=model.embedding_dim, dropout=model.dropout
+            codes,
+            numbers,
+            embedding_dim=model.embedding_dim,
+            dropout=model.dropout,
+            unknown_rate=model.unknown_rate,
         )
         self.architecture = ARCHITECTURES[model.architecture].build(
             self.encoder.output_dim, len(tasks), model

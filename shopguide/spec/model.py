@@ -17,6 +17,12 @@ class Model(Section):
     tower: list[int] = Field(default=[32], description="Layers of each task's own tower.")
     dropout: float = Field(0.1, ge=0, lt=1)
     batch_norm: bool = True
+    unknown_rate: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of ids shown to training as unknown, so that new ones are served well.",
+    )
     max_vocabulary: int = Field(
         200_000, ge=2, description="Values of a categorical that get an embedding; rarer share one."
     )

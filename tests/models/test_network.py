@@ -1,0 +1,57 @@
+"""The whole network."""
+
+import pytest
+import torch
+
+from shopguide.models import Network
+from shopguide.models.encoder import embedding_width
+from shopguide.models.heads import LabelStatistics
+from shopguide.spec.model import Model
+from shopguide.spec.tasks import AmountTask, BinaryTask
+
+TASKS = {
+    "click": BinaryTask(kind="binary", event="click"),
+    "purchase": BinaryTask(kind="binary", event="purchase", after="click"),
+    "value": AmountTask(kind="amount", event="purchase", after="purchase"),
+}
+STATISTICS = {
+    "click": LabelStatistics(0.3),
+    "purchase": LabelStatistics(0.1, 0.3),
+    "value": LabelStatistics(0.1, 0.1, 1.0, 0.5),
+}
+MODEL = Model(hidden=[16], tower=[], experts=2, embedding_dim=8)
+
+
+def network(codes: list[int], numbers: int) -> Network:
+    torch.manual_seed(0)
+    return Network(codes, numbers, TASKS, STATISTICS, MODEL)
+
+
+@pytest.mark.parametrize(("codes", "numbers"), [([5, 9], 3), ([], 3), ([5], 0)])
+def test_any_mix_of_categoricals_and_numbers_is_an_input(codes: list[int], numbers: int) -> None:
+    outcomes = network(codes, numbers)(torch.zeros(4, len(codes)).int(), torch.randn(4, numbers))
+    assert list(outcomes) == list(TASKS)
+    assert all(outcome.expected().shape == (4,) for outcome in outcomes.values())
+
+
+def test_a_stage_is_never_likelier_than_its_parent() -> None:
+    outcomes = network([5], 3)(torch.randint(5, (100, 1)), 10 * torch.randn(100, 3))
+    assert (outcomes["purchase"].expected() <= outcomes["click"].expected()).all()
+    torch.testing.assert_close(outcomes["value"].log_p, outcomes["purchase"].log_p)
+
+
+def test_a_row_of_weight_two_counts_as_two_rows() -> None:
+    net = network([5], 3).eval()
+    codes, numbers = torch.randint(5, (3, 1)), torch.randn(3, 3)
+    labels = torch.tensor([[1.0, 1.0, 4.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    twice = torch.tensor([0, 1, 2, 2])
+    weighted = net.losses(net(codes, numbers), labels, torch.tensor([1.0, 1.0, 2.0]))
+    repeated = net.losses(net(codes[twice], numbers[twice]), labels[twice], torch.ones(4))
+    torch.testing.assert_close(weighted, repeated)
+
+
+@pytest.mark.parametrize(
+    ("codes", "largest", "width"), [(3, 64, 4), (100, 64, 24), (100, 16, 16), (10**6, 64, 64)]
+)
+def test_an_embedding_grows_with_its_vocabulary(codes: int, largest: int, width: int) -> None:
+    assert embedding_width(codes, largest) == width
