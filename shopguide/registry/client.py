@@ -1,4 +1,4 @@
-"""The MLflow client of a spec's registry, quiet, with its experiment and model made on first use."""
+"""The MLflow client of a spec: quiet, with its experiment and model made on first use."""
 
 import fcntl
 import logging

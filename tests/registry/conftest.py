@@ -1,0 +1,138 @@
+"""A registry in a temporary home, and bundles that differ in their fusion weights."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pytest
+from onnx import TensorProto, helper
+
+from shopguide.bundle import (
+    Calibrators,
+    Contents,
+    NumericInput,
+    Preprocessing,
+    Profile,
+    load_bundle,
+    with_fusion,
+    write_bundle,
+)
+from shopguide.bundle.document import Document
+from shopguide.bundle.manifest import TrainPeriod
+from shopguide.fusion import Fusion
+from shopguide.spec import Spec, check_text
+
+SPEC = """
+name: tiny
+home: {home}
+data:
+  source: events
+  path: unused.csv
+  columns: {{user_id: u, item_id: i, kind: k, at: t}}
+  kinds: {{view: view}}
+split:
+  train: {{start: 2024-01-01, end: 2024-02-01}}
+  valid: {{start: 2024-02-01, end: 2024-03-01}}
+  test: {{start: 2024-03-01, end: 2024-04-01}}
+tasks: {{click: {{kind: binary, event: click}}}}
+objective: {{goals: {{ctr: {{task: click, weight: 1}}}}}}
+"""
+
+
+class Notes(Document):
+    """Stands where training puts its record."""
+
+    rows: int = 2
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    return check_text(SPEC.format(home=tmp_path / "home"), where="tiny spec")
+
+
+@pytest.fixture
+def make_bundle(spec: Spec, tmp_path: Path) -> Callable[[float], Path]:
+    """Return a function that writes a bundle; another mean makes another checksum."""
+    plain = tmp_path / "plain"
+    stamp = pa.timestamp("us", "UTC")
+    now = datetime(2024, 2, 1, tzinfo=UTC)
+    golden = pa.table(
+        {
+            "price": pa.array([1.0, 2.0]),
+            "shown_at": pa.array([now, now], stamp),
+            "prediction_click": pa.array([0.5, 0.5]),
+        }
+    )
+    numeric = NumericInput(
+        name="price", kind="numeric", log=False, centre=0, scale=1, indicator=False
+    )
+    contents = Contents(
+        spec=spec,
+        graph=_graph(),
+        preprocessing=Preprocessing(categorical=[], numeric=[numeric]),
+        calibrators=Calibrators(tasks={}),
+        profile=Profile(
+            rows=2,
+            train_period=TrainPeriod(start=datetime(2024, 1, 1, tzinfo=UTC), end=now),
+            log_end=now,
+            label_rates={"click": 0.5},
+            inputs={},
+        ),
+        golden=golden,
+        training=Notes(),
+        versions={},
+    )
+    write_bundle(plain, contents)
+
+    def make(mean: float) -> Path:
+        out = tmp_path / f"bundle_{mean}"
+        with_fusion(plain, out, Fusion("additive", {"click": 1.0}, {"click": mean}))
+        return out
+
+    return make
+
+
+@pytest.fixture
+def decide(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the decision that the gate would have written."""
+
+    def write(challenger: Path, champion: Path | None, verdict: str = "promote") -> Path:
+        decision: dict[str, Any] = {
+            "verdict": verdict,
+            "reasons": [] if verdict == "promote" else ["objective_not_better"],
+            "objective": {"estimate": 0.02, "lower": 0.01, "upper": 0.03, "min_gain": 0.0},
+            "goals": {"ctr": {"change": 0.02}},
+            "challenger": {"checksum": load_bundle(challenger).manifest.checksum},
+            "champion": champion and {"checksum": load_bundle(champion).manifest.checksum},
+        }
+        path = tmp_path / f"decision_{challenger.name}" / "decision.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(decision))
+        return path.parent
+
+    return write
+
+
+def _graph() -> bytes:
+    nodes = [
+        helper.make_node("Squeeze", ["numeric", "axis"], ["flat"]),
+        helper.make_node("Sigmoid", ["flat"], ["click"]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "tiny",
+            [helper.make_tensor_value_info("numeric", TensorProto.FLOAT, ["b", 1])],
+            [helper.make_tensor_value_info("click", TensorProto.FLOAT, ["b"])],
+            [onnx.numpy_helper.from_array(np.array([1]), "axis")],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=9,
+    )
+    serialized: bytes = model.SerializeToString()
+    return serialized

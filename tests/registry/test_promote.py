@@ -1,0 +1,180 @@
+"""The champion moves only by a decision about it, whole or not at all, once."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shopguide.bundle import load_bundle
+from shopguide.errors import ShopguideError
+from shopguide.registry import (
+    NotPromotedError,
+    champion_bento,
+    fetch_champion,
+    history,
+    promote_model,
+    record_refusal,
+    record_run,
+    rollback,
+)
+from shopguide.spec import Spec, dump_spec
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+MakeBundle = Callable[[float], Path]
+Decide = Callable[..., Path]
+
+
+@pytest.fixture
+def first(spec: Spec, make_bundle: MakeBundle, decide: Decide) -> Path:
+    """A bundle that is champion version 1."""
+    bundle = make_bundle(0.1)
+    assert promote_model(spec, bundle, decide(bundle, None)) == "1"
+    return bundle
+
+
+def test_there_is_no_champion_at_first(spec: Spec, tmp_path: Path) -> None:
+    assert fetch_champion(spec, tmp_path / "champion") is None
+    assert list((tmp_path / "champion").iterdir()) == []
+    assert history(spec) == []
+
+
+def test_the_champion_is_fetched_as_it_was_registered(
+    spec: Spec, first: Path, tmp_path: Path
+) -> None:
+    assert fetch_champion(spec, tmp_path / "champion") == "1"
+    fetched = load_bundle(tmp_path / "champion")
+    assert fetched.manifest.checksum == load_bundle(first).manifest.checksum
+    assert fetched.fusion == load_bundle(first).fusion
+
+
+def test_promoting_again_changes_nothing(spec: Spec, first: Path, decide: Decide) -> None:
+    assert promote_model(spec, first, decide(first, None)) == "1"
+    assert [entry.kind for entry in history(spec)] == ["promoted"]
+
+
+def test_a_better_bundle_follows_and_a_rollback_returns(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path
+) -> None:
+    second = make_bundle(0.2)
+    bento = tmp_path / "bento"
+    bento.mkdir()
+    (bento / "bento.txt").write_text("tiny:abc\n/somewhere\n")
+    assert promote_model(spec, second, decide(second, first), bento) == "2"
+    assert champion_bento(spec) == ("2", "tiny:abc")
+    assert rollback(spec, reason="the page was empty") == "1"
+    assert fetch_champion(spec, tmp_path / "champion") == "1"
+    newest = history(spec)[0]
+    assert (newest.kind, newest.version, newest.is_champion) == ("rollback", "1", True)
+    assert newest.reasons == ("the page was empty",)
+
+
+@pytest.mark.parametrize("verdict", ["refuse", "invalid"])
+def test_a_verdict_other_than_promote_moves_nothing(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path, verdict: str
+) -> None:
+    second = make_bundle(0.2)
+    with pytest.raises(NotPromotedError, match=f"the verdict is '{verdict}'") as caught:
+        promote_model(spec, second, decide(second, first, verdict))
+    assert caught.value.exit_code == 1
+    assert fetch_champion(spec, tmp_path / "champion") == "1"
+
+
+def test_a_decision_about_another_bundle_moves_nothing(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second, third = make_bundle(0.2), make_bundle(0.3)
+    with pytest.raises(NotPromotedError, match="it is about the bundle"):
+        promote_model(spec, third, decide(second, first))
+
+
+def test_a_decision_against_a_former_champion_moves_nothing(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second, third = make_bundle(0.2), make_bundle(0.3)
+    late = decide(third, first)
+    promote_model(spec, second, decide(second, first))
+    with pytest.raises(NotPromotedError, match="but the champion is"):
+        promote_model(spec, third, late)
+
+
+def test_a_changed_bundle_is_not_promoted(
+    spec: Spec, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    bundle = make_bundle(0.1)
+    decision = decide(bundle, None)
+    profile = bundle / "profile.json"
+    profile.write_text(profile.read_text().replace("0.5", "0.6"))
+    with pytest.raises(ShopguideError, match=r"profile\.json changed"):
+        promote_model(spec, bundle, decision)
+
+
+def test_a_promotion_cut_off_before_the_alias_is_taken_up(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path
+) -> None:
+    second = make_bundle(0.2)
+    decision = decide(second, first)
+    dying = (
+        "import os; from shopguide.registry import promote; "
+        "promote._point = lambda *_: os.kill(os.getpid(), 9); "
+    )
+    process = _start(spec, second, decision, tmp_path, before=dying)
+    process.wait(60)
+    assert process.returncode == -9
+    assert fetch_champion(spec, tmp_path / "champion") == "1"
+    assert promote_model(spec, second, decision) == "2"  # and not 3
+    assert fetch_champion(spec, tmp_path / "champion") == "2"
+    assert [entry.kind for entry in history(spec)] == ["promoted", "promoted"]
+
+
+def test_of_two_promotions_at_once_one_wins(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path
+) -> None:
+    bundles = [make_bundle(0.2), make_bundle(0.3)]
+    processes = [_start(spec, bundle, decide(bundle, first), tmp_path) for bundle in bundles]
+    assert sorted(process.wait(90) for process in processes) == [0, 1]
+    assert fetch_champion(spec, tmp_path / "champion") == "2"
+
+
+def _start(
+    spec: Spec, bundle: Path, decision: Path, folder: Path, before: str = ""
+) -> subprocess.Popen[bytes]:
+    """Run `shopguide promote` in a process of its own."""
+    file = folder / "spec.yaml"
+    dump_spec(spec, file)
+    code = before + "from shopguide.cli import main; main()"
+    options = ["promote", "--spec", file, "--bundle", bundle, "--decision", decision]
+    return subprocess.Popen([sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL)
+
+
+def test_refusals_and_failures_are_in_the_history(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second = make_bundle(0.2)
+    record_refusal(spec, second, decide(second, first, "refuse"), reason="gate")
+    record_run(spec, run_id="r1", state="FAILED", error="the data is invalid")
+    record_run(spec, run_id="r2", state="SUCCEEDED", error=None)
+    entries = history(spec)
+    assert [entry.kind for entry in entries] == ["failed", "refused", "promoted"]
+    assert entries[1].reasons == ("objective_not_better",)
+    assert entries[1].gain == pytest.approx(0.02)
+    assert [entry.is_champion for entry in entries] == [False, False, True]
+
+
+@pytest.mark.usefixtures("first")
+def test_what_cannot_be_rolled_back_to_is_explained(spec: Spec) -> None:
+    with pytest.raises(ShopguideError, match="there is no former champion"):
+        rollback(spec, reason="x")
+    with pytest.raises(ShopguideError, match="no such version; there are 1"):
+        rollback(spec, reason="x", to="7")
+    with pytest.raises(ShopguideError, match="version 1 is the champion already"):
+        rollback(spec, reason="x", to="1")
+
+
+def test_what_is_no_decision_is_explained(spec: Spec, first: Path, tmp_path: Path) -> None:
+    (tmp_path / "decision.json").write_text(json.dumps({"a": 1}))
+    with pytest.raises(ShopguideError, match="is no decision"):
+        promote_model(spec, first, tmp_path)
