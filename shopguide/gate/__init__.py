@@ -1,1 +1,16 @@
-"""."""
+"""The promotion gate: a challenger replaces the champion only when it is shown to gain.
+
+The gate is handed two bundles and a test set; it knows no registry.
+
+Example:
+    >>> from shopguide.gate import decide
+    >>> from shopguide.spec import load_spec
+    >>> spec = load_spec("specs/complete_journey.yaml")
+    >>> decide(spec, "b/model", "training_set", "out", champion="a/model")  # doctest: +SKIP
+"""
+
+from shopguide.gate.decide import decide
+from shopguide.gate.decision import Decision, read_decision
+from shopguide.gate.reasons import Reason, Verdict
+
+__all__ = ["Decision", "Reason", "Verdict", "decide", "read_decision"]

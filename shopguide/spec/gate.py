@@ -24,7 +24,10 @@ class Gate(Section):
     )
     slices: list[str] = Field(
         default_factory=list,
-        description="Columns of the test set whose values may not lose.",
+        description="Columns of the test set whose values may not lose; Holm over all of them.",
+    )
+    slice_margin: Fraction | None = Field(
+        None, description="Relative loss tolerated within a slice; null: the goal's margin."
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided, of every bound.")
     replicates: int = Field(2000, ge=200, description="Bootstrap replicates over users.")

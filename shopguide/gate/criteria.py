@@ -1,0 +1,107 @@
+"""The criteria of a promotion, on numbers alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from shopguide.gate import guards
+from shopguide.gate.decision import (
+    BaselineChange,
+    GoalChange,
+    Guard,
+    ObjectiveChange,
+    SliceChange,
+)
+from shopguide.gate.reasons import NO_TRUST, Reason
+from shopguide.gate.wording import percent
+from shopguide.spec.gate import Gate
+
+
+def against_champion(
+    objective: ObjectiveChange | None,
+    goals: Mapping[str, GoalChange],
+    slices: Sequence[SliceChange],
+    guarded: Sequence[Guard],
+    *,
+    identical: bool,
+) -> list[Reason]:
+    """Return what stands against replacing the champion; nothing: promote.
+
+    Args:
+        objective: J − 1; None where it has no value.
+        goals: each goal's change.
+        slices: each goal's change within each slice.
+        guarded: every guard.
+        identical: whether the challenger is the champion, byte for byte.
+    """
+    reasons = [guards.reason_of(guard) for guard in guarded if not guard.passes]
+    if identical:
+        return [Reason("identical"), *reasons]
+    reasons += _undefined(goals) if objective is None and not _broken(reasons) else []
+    if objective is not None:
+        reasons += _gain(objective)
+        reasons += _goals(goals)
+        reasons += _slices(slices)
+    return _trust_first(reasons)
+
+
+def first_champion(
+    baseline: BaselineChange | None, gate: Gate, guarded: Sequence[Guard]
+) -> list[Reason]:
+    """Return what stands against a first champion.
+
+    Args:
+        baseline: the comparison with popularity; None where the spec names none or J has no value.
+        gate: reads `min_gain`, `floors` and `baseline`.
+        guarded: every guard, the floors among them.
+    """
+    reasons = [guards.reason_of(guard) for guard in guarded if not guard.passes]
+    if gate.min_gain is None:
+        reasons.append(Reason("no_min_gain"))
+    if not gate.floors:
+        reasons.append(Reason("no_floors"))
+    if gate.baseline is None:
+        reasons.append(Reason("no_baseline"))
+    elif baseline is None:
+        reasons.append(Reason("undefined_goal", "a goal"))
+    elif not baseline.passes:
+        detail = (
+            f"lower bound {percent(baseline.lower)} against {baseline.feature}, must be above 0"
+        )
+        reasons.append(Reason("baseline_not_beaten", detail=detail))
+    return _trust_first(reasons)
+
+
+def _gain(objective: ObjectiveChange) -> Iterator[Reason]:
+    if objective.min_gain is None:
+        yield Reason("no_min_gain")
+    elif not objective.passes:
+        asked = percent(objective.min_gain)
+        detail = f"lower bound {percent(objective.lower)}, must be above {asked}"
+        yield Reason("gain_not_shown", detail=detail)
+
+
+def _goals(goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
+    for name, goal in goals.items():
+        if goal.lower is not None and not goal.passes:
+            detail = f"lower bound {percent(goal.lower)}, must be above {percent(-goal.margin)}"
+            yield Reason("goal_may_lose", name, detail)
+
+
+def _slices(slices: Sequence[SliceChange]) -> Iterator[Reason]:
+    for part in slices:
+        if part.passes is False:
+            subject = f"{part.goal} in {part.column}={part.value}"
+            yield Reason("slice_may_lose", subject, f"adjusted p {part.p_holm:.3f}")
+
+
+def _undefined(goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
+    for name, goal in goals.items():
+        if goal.change is None:
+            yield Reason("undefined_goal", name)
+
+
+def _broken(reasons: Sequence[Reason]) -> bool:
+    return any(reason.code.startswith("incompatible") for reason in reasons)
+
+
+def _trust_first(reasons: Sequence[Reason]) -> list[Reason]:
+    return sorted(reasons, key=lambda reason: reason.code not in NO_TRUST)

@@ -1,0 +1,291 @@
+"""The decision as data: `decision.json`, enough to understand a verdict and to reach it again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from shopguide.errors import ShopguideError
+from shopguide.files import write_json
+from shopguide.gate.reasons import Verdict
+
+SCHEMA = "shopguide.decision/1"
+
+MEASURED = frozenset({"latency_p99_ms"})
+"""Guards whose value is a measurement of this machine, not a function of the inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Half-open interval of time, ISO 8601 with a zone."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that was compared.
+
+    Args:
+        version: its version in the registry (champion), or of its bundle (challenger).
+        checksum: of the bundle, all files.
+        tasks: what it predicts.
+        fusion: λ by task.
+    """
+
+    version: str
+    checksum: str
+    feature_service: str
+    tasks: tuple[str, ...]
+    fusion: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveChange:
+    """J − 1: the challenger's weighted relative gain over the champion.
+
+    Args:
+        lower: one-sided lower bound at `confidence`.
+        upper: one-sided upper bound at `confidence`.
+        min_gain: what `lower` must exceed; None: the spec sets none.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    min_gain: float | None
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoalChange:
+    """One goal: values per request in the goal's unit, changes relative to the champion.
+
+    Args:
+        champion: None without a champion, and so is all that is relative to it.
+        margin: loss that is tolerated; `lower` must stay above −margin.
+    """
+
+    title: str
+    weight: float
+    champion: float | None
+    challenger: float
+    change: float | None
+    lower: float | None
+    upper: float | None
+    margin: float
+    passes: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceChange:
+    """One goal within one slice.
+
+    Args:
+        users: users with an impression in the slice.
+        p: one-sided p-value of "it loses the margin or more".
+        p_holm: the same, adjusted over all judged slices and goals (Holm 1979).
+        passes: None where the slice is too small to be judged.
+    """
+
+    column: str
+    value: str
+    goal: str
+    users: int
+    change: float | None
+    lower: float | None
+    upper: float | None
+    margin: float
+    p: float | None
+    p_holm: float | None
+    passes: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition beside the gains.
+
+    Args:
+        value: what was found; None where it is not defined.
+        limit: what it is held against, in the same unit.
+        rule: how: value `at_least`, `at_most` or `below` the limit, or `equal` to it, or a
+            period `after` another.
+    """
+
+    name: str
+    value: float | str | None
+    limit: float | str
+    rule: Literal["at_least", "at_most", "below", "equal", "after"]
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineGoal:
+    """One goal against the baseline's ranking."""
+
+    baseline: float
+    challenger: float
+    change: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineChange:
+    """J − 1 with a feature's ranking in the champion's place."""
+
+    feature: str
+    estimate: float
+    lower: float
+    upper: float
+    min_gain: float
+    passes: bool
+    goals: Mapping[str, BaselineGoal]
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Impressions of similar prediction: mean prediction, mean outcome, Σ of their weights."""
+
+    predicted: float
+    observed: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well one model predicts one task on the test period.
+
+    Args:
+        metrics: those of `shopguide.evaluation.evaluate`; None where not defined.
+        reliability: by rising prediction.
+    """
+
+    metrics: Mapping[str, float | None]
+    reliability: tuple[ReliabilityBin, ...]
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric, None where it is not defined for the task or on these rows."""
+        return self.metrics.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQuality:
+    """One task's prediction quality, for information and guards."""
+
+    title: str
+    kind: Literal["binary", "amount"]
+    unit: str
+    challenger: Quality
+    champion: Quality | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the test period holds."""
+
+    users: int
+    requests: int
+    impressions: int
+    events: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict on a challenger, with every number that led to it.
+
+    Args:
+        reasons: codes of `shopguide.gate.reasons`; empty for a promotion.
+        because: the same in words, with their numbers.
+        objective: None without a champion, or where the two cannot be compared.
+        baseline: the comparison with popularity; None where there is a champion.
+        champion: None when there is none.
+        periods: `test`, and what each model learnt from (`challenger`, `champion`).
+        confidence: of every bound, one-sided.
+        terms: the spec's sections `objective` and `gate` as they were applied.
+        notes: limits of the data that a reader must know.
+        warnings: what a reader should look at, though it decides nothing.
+        fingerprint: SHA-256 of all of this but measured values and itself.
+    """
+
+    schema: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    because: tuple[str, ...]
+    title: str
+    objective: ObjectiveChange | None
+    goals: Mapping[str, GoalChange]
+    slices: tuple[SliceChange, ...]
+    guards: tuple[Guard, ...]
+    baseline: BaselineChange | None
+    tasks: Mapping[str, TaskQuality]
+    champion: ModelEntry | None
+    challenger: ModelEntry
+    test_set: str
+    periods: Mapping[str, Period]
+    counts: Counts
+    confidence: float
+    replicates: int
+    seed: int
+    terms: Mapping[str, object]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    versions: Mapping[str, str]
+    fingerprint: str = ""
+
+    @property
+    def promote(self) -> bool:
+        """True iff every criterion of the gate holds."""
+        return self.verdict == "promote"
+
+    def guard(self, name: str) -> Guard | None:
+        """Return the guard of that name, None where it was not set."""
+        return next((guard for guard in self.guards if guard.name == name), None)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the content of decision.json."""
+        content: dict[str, object] = json.loads(json.dumps(asdict(self)))
+        return content
+
+    def write(self, path: str | Path) -> None:
+        """Write decision.json, whole or not at all."""
+        write_json(path, self.to_json())
+
+
+def fingerprint(decision: Decision) -> str:
+    """Return the SHA-256 of a decision without its measured values: equal inputs, equal value."""
+    content = asdict(decision)
+    del content["fingerprint"]
+    del content["because"]  # words of what the rest holds, measured values among them
+    for guard in content["guards"]:
+        if guard["name"] in MEASURED:
+            del guard["value"]
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def read_decision(path: str | Path) -> Decision:
+    """Read a decision.json.
+
+    Raises:
+        ShopguideError: there is no such file, or it is not a decision of this schema.
+    """
+    try:
+        return TypeAdapter(Decision).validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise ShopguideError(
+            str(path), f"cannot be read: {error.strerror}", "Give the path of a decision.json"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ShopguideError(
+            f"{path} {place}".rstrip(),
+            f"not a decision of schema {SCHEMA}: {first['msg'].lower()}",
+            "Run `shopguide gate decide` again with this version",
+        ) from None

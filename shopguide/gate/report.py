@@ -1,0 +1,60 @@
+"""Write a decision: decision.json, report.md and report.html."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from shopguide.files import write_text
+from shopguide.gate import charts, wording
+from shopguide.gate.decision import Decision
+from shopguide.gate.figures import Figures
+from shopguide.gate.markdown import markdown
+
+DECISION, PAGE, SUMMARY = "decision.json", "report.html", "report.md"
+
+
+def write_report(decision: Decision, out: str | Path) -> None:
+    """Write the three files; decision.json comes last, so its presence says that all are there.
+
+    Args:
+        decision: what to write.
+        out: directory; an older decision in it is replaced, other files stay.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DECISION).unlink(missing_ok=True)
+    write_text(folder / SUMMARY, markdown(decision))
+    write_text(folder / PAGE, html(decision))
+    decision.write(folder / DECISION)
+
+
+def html(decision: Decision) -> str:
+    """Return the decision as one self-contained page: no script, no request, any text escaped."""
+    rows = charts.forest_rows(decision)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            decision=decision,
+            total=rows[0].path if rows else None,
+            figures=Figures(decision),
+            wording=wording,
+            forest=rows,
+            scale=charts.forest_scale(rows) if rows else None,
+            spans=charts.time_line(decision),
+            plots=charts.reliability_plots(decision),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

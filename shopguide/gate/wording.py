@@ -1,0 +1,106 @@
+"""Numbers and sentences as a person reads them, the same in every report."""
+
+from shopguide.gate.decision import Decision, Guard
+
+_FINE = 0.0005  # below 0.05 % two decimals would hide the sign
+
+SPACE = "\u00a0"  # keeps a number and its unit on one line
+
+
+def percent(share: float | None) -> str:
+    """Return a relative change: "+1.23 %"; a dash where there is none."""
+    if share is None:
+        return "–"
+    digits = 2 if abs(share) >= _FINE or share == 0 else 4
+    return f"{100 * share:+.{digits}f}{SPACE}%".replace("-", "−")
+
+
+def number(value: float | None) -> str:
+    """Return a value to four significant digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def count(value: float) -> str:
+    """Return a whole number with its thousands apart: "93,408"."""
+    return f"{value:,.0f}"
+
+
+def level(confidence: float) -> str:
+    """Return a confidence: "95 %"."""
+    return f"{100 * confidence:g}{SPACE}%"
+
+
+def headline(decision: Decision) -> str:
+    """Return the verdict in one word or two."""
+    return {"promote": "Promote", "refuse": "Do not promote", "invalid": "Not comparable"}[
+        decision.verdict
+    ]
+
+
+def verdict_sentence(decision: Decision) -> str:
+    """Return the verdict in one sentence, with the number or the reason that decided."""
+    if decision.verdict == "promote":
+        return _promotion(decision)
+    first, more = decision.because[0], len(decision.because) - 1
+    others = f" There {'is one more reason' if more == 1 else f'are {more} more reasons'}."
+    opening = {
+        "refuse": "The challenger is not promoted",
+        "invalid": "The comparison cannot be trusted, so the challenger is not promoted",
+    }[decision.verdict]
+    return f"{opening}: {first}.{others if more else ''}"
+
+
+def guard_name(guard: Guard, decision: Decision) -> str:
+    """Return what a guard guards, in words."""
+    kind, _, subject = guard.name.partition(":")
+    task, _, metric = subject.partition(".")
+    title = decision.tasks[task].title if task in decision.tasks else subject
+    return _GUARD_NAMES[kind].format(title, metric=metric.upper())
+
+
+def guard_text(value: float | str | None) -> str:
+    """Return a guard's value or limit: text as it is, counts whole, the rest short."""
+    if isinstance(value, str):
+        return value
+    if value is not None and value >= 1000:
+        return count(value)
+    return number(value)
+
+
+RULES = {
+    "at_least": "at least",
+    "at_most": "at most",
+    "below": "below",
+    "equal": "equal to",
+    "after": "after",
+}
+
+_GUARD_NAMES = {
+    "tasks": "Tasks of the {}",
+    "feature_service": "Feature service of the {}",
+    "inputs": "Inputs of the {}",
+    "period": "Test period, against what the {} learnt from",
+    "leak": "AUC of {} (more would be a leaked label)",
+    "min_users": "Users",
+    "min_events": "Outcomes of {}",
+    "calibration": "|predicted / observed − 1| of {}",
+    "latency_p99_ms": "p99 of scoring 200 rows, ms (measured)",
+    "floor": "{metric} of {}",
+}
+
+
+def _promotion(decision: Decision) -> str:
+    if decision.objective is not None:
+        gain = decision.objective
+        return (
+            f"The challenger improves the weighted objective by {percent(gain.estimate)}, with "
+            f"{level(decision.confidence)} confidence by at least {percent(gain.lower)}, and no "
+            "goal, slice or guard stands against it."
+        )
+    first = decision.baseline
+    assert first is not None, "a first champion has beaten a baseline"
+    return (
+        f"The challenger becomes the first champion: it beats the ranking by {first.feature} by "
+        f"{percent(first.estimate)}, with {level(decision.confidence)} confidence by at least "
+        f"{percent(first.lower)}, and it reaches every floor."
+    )
