@@ -13,6 +13,7 @@ from shopguide.spec.objective import Objective
 from shopguide.spec.serving import Registry, Serving
 from shopguide.spec.split import Split
 from shopguide.spec.tasks import AmountTask, BinaryTask, Task
+from shopguide.spec.validation import Validation
 
 
 class Spec(Section):
@@ -33,6 +34,7 @@ class Spec(Section):
     split: Split
     tasks: dict[Name, Task] = Field(min_length=1)
     features: Features = Features()
+    validation: Validation = Validation()
     model: Model = Model()
     training: Training = Training()
     objective: Objective

@@ -1,0 +1,81 @@
+"""What a check found, whoever made it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One expectation and what became of it.
+
+    Args:
+        code: kind of check, such as `not_null` or `funnel_order`.
+        where: table and column.
+        expected: what must hold, as a sentence.
+        found: what was found.
+        fix: what to do if it does not hold.
+        severity: a failed error stops the pipeline, a failed warning is shown.
+        passes: whether it holds.
+    """
+
+    code: str
+    where: str
+    expected: str
+    found: str
+    fix: str
+    severity: Literal["error", "warning"]
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InputProfile:
+    """An input of the model in the training and the test period.
+
+    Args:
+        null_train: share of nulls in training.
+        null_test: share of nulls in test.
+        psi: population stability index between the two; None for times.
+    """
+
+    name: str
+    kind: str
+    null_train: float
+    null_test: float
+    psi: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """Every check of one log and training set.
+
+    Args:
+        checks: in the order in which they were made.
+        rows: rows of each table.
+        label_means: mean of each task's label by split.
+        inputs: the model's inputs, train against test.
+    """
+
+    checks: Sequence[Check]
+    rows: Mapping[str, int]
+    label_means: Mapping[str, Mapping[str, float]]
+    inputs: Sequence[InputProfile]
+
+    @property
+    def passes(self) -> bool:
+        """Whether no error was found."""
+        return not self.failures
+
+    @property
+    def failures(self) -> list[Check]:
+        """The errors that were found."""
+        return [check for check in self.checks if not check.passes and check.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Check]:
+        """The warnings that were found."""
+        return [check for check in self.checks if not check.passes and check.severity == "warning"]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything for `--json`."""
+        return {"passes": self.passes, **asdict(self)}
