@@ -1,1 +1,1 @@
-"""."""
+"""The Bento service: features → ONNX → fusion → ranking."""

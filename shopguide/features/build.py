@@ -13,8 +13,8 @@ import ibis
 import ibis.expr.types as ir
 
 from shopguide.errors import ShopguideError
-from shopguide.features.catalogue import ITEM_VIEW, USER_VIEW, ModelInput
-from shopguide.features.snapshots import TIMESTAMP, view_snapshots
+from shopguide.features.catalogue import ITEM_VIEW, TIMESTAMP, USER_VIEW, ModelInput
+from shopguide.features.snapshots import view_snapshots
 from shopguide.features.store import offline_folder, view_inputs, view_keys
 from shopguide.files import atomic_directory
 from shopguide.logs.schema import FORMAT

@@ -7,6 +7,9 @@ from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
 from shopguide.spec.features import Features, Measure, View
 
+TIMESTAMP = "event_timestamp"
+"""Column of a snapshot with the time from which it holds."""
+
 USER_VIEW = "user_attributes"
 ITEM_VIEW = "item_attributes"
 """Feature views of the static attributes."""

@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from shopguide.features.snapshots import TIMESTAMP
+from shopguide.features.catalogue import TIMESTAMP
 from shopguide.logs._duckdb import count, identifier
 
 if TYPE_CHECKING:

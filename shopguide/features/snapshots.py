@@ -10,11 +10,10 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from shopguide.features.catalogue import view_columns
+from shopguide.features.catalogue import TIMESTAMP, view_columns
 from shopguide.features.periods import Periods
 from shopguide.spec.features import Features, Measure, View
 
-TIMESTAMP = "event_timestamp"
 _SCALE = 10_000  # sums are whole ten-thousandths: the same on every engine, in any order
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from shopguide.features.catalogue import (
     ITEM_VIEW,
+    TIMESTAMP,
     USER_VIEW,
     ModelInput,
     key_attributes,
     model_inputs,
 )
-from shopguide.features.snapshots import TIMESTAMP
 from shopguide.spec import Spec
 
 if TYPE_CHECKING:

@@ -1,0 +1,82 @@
+"""Rows of JSON values → the Arrow table that a bundle scores."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from shopguide.bundle import InputEntry
+
+SHOWN_AT = "shown_at"
+
+TYPES = {
+    "categorical": pa.string(),
+    "numeric": pa.float64(),
+    "recency": pa.timestamp("us", tz="UTC"),
+}
+
+
+class BadRequestError(ValueError):
+    """A body that has the right form and the wrong content; the path says where."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+        self.path = path
+
+
+def table_of(
+    rows: Sequence[Mapping[str, str | float | None]], inputs: Sequence[InputEntry]
+) -> pa.Table:
+    """Build the table of some rows.
+
+    Args:
+        rows: a value or null for every input, and `shown_at`.
+        inputs: of the bundle.
+
+    Raises:
+        BadRequestError: a row lacks an input, has a stranger, or a value of the wrong type.
+    """
+    kinds = {entry.name: entry.kind for entry in inputs} | {SHOWN_AT: "recency"}
+    for number, row in enumerate(rows):
+        for name in kinds.keys() - row.keys():
+            raise BadRequestError(f"rows[{number}].{name}", "missing; null stands for unknown")
+        for name in row.keys() - kinds.keys():
+            raise BadRequestError(f"rows[{number}].{name}", "not an input of the model")
+    columns = {
+        name: pa.array(
+            [value_of(kind, row[name], f"rows[{n}].{name}") for n, row in enumerate(rows)],
+            type=TYPES[kind],
+        )
+        for name, kind in kinds.items()
+    }
+    if columns[SHOWN_AT].null_count:
+        raise BadRequestError("rows", "shown_at is null in one of them")
+    return pa.table(columns)
+
+
+def value_of(kind: str, value: str | float | None, path: str) -> str | float | datetime | None:
+    """Turn a JSON value into the type of an input.
+
+    Args:
+        kind: categorical, numeric or recency.
+        value: as it was sent.
+        path: where it stands in the body, for the message.
+
+    Raises:
+        BadRequestError: it is of another type.
+    """
+    if value is None:
+        return None
+    if kind == "categorical":
+        return value if isinstance(value, str) else f"{value:g}"
+    if kind == "numeric":
+        if isinstance(value, str):
+            raise BadRequestError(path, f"is the text {value[:40]!r}, expected a number")
+        return float(value)
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BadRequestError(path, f"is {str(value)[:40]!r}, expected a time (ISO 8601)") from None
+    if time.tzinfo is None:
+        raise BadRequestError(path, f"{value} names no zone, expected one such as +00:00")
+    return time

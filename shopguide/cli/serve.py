@@ -1,0 +1,36 @@
+"""`shopguide serve`: serve the champion."""
+
+from typing import Annotated
+
+import typer
+
+from shopguide.cli.common import DEFAULT_SPEC, Overrides, Profile, SpecPath, stderr
+from shopguide.errors import ShopguideError
+
+
+def serve(
+    spec: SpecPath = DEFAULT_SPEC,
+    port: Annotated[int | None, typer.Option(help="Port; the spec's if none.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    overrides: Overrides = None,
+    profile: Profile = None,
+) -> None:
+    """Serve the champion's Bento in the foreground."""
+    from shopguide.packaging import serve as serve_bento
+    from shopguide.registry import champion_bento
+    from shopguide.spec import load_spec
+
+    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    found = champion_bento(loaded)
+    if found is None:
+        raise ShopguideError(
+            f"registry, model {loaded.name}",
+            "there is no champion with a Bento",
+            "Run `make run` first",
+        )
+    version, tag = found
+    stderr.print(
+        f"champion {version} ({tag}) on http://{host}:{port or loaded.serving.port}",
+        highlight=False,
+    )
+    serve_bento(loaded, tag, host=host, port=port)

@@ -1,0 +1,33 @@
+"""Serve a Bento of a home in the foreground."""
+
+import os
+from pathlib import Path
+
+from shopguide.errors import ShopguideError
+from shopguide.packaging.build import bento_environment, bento_store, bentoml_command
+from shopguide.spec import Spec
+
+
+def serve(spec: Spec, tag: str, *, host: str = "127.0.0.1", port: int | None = None) -> None:
+    """Replace this process by the service of a Bento.
+
+    Args:
+        spec: reads `home` and `serving.port`.
+        tag: of the Bento, in the store of the home.
+        host: address to listen on; the loopback one unless asked otherwise.
+        port: None takes the spec's.
+
+    Raises:
+        ShopguideError: the store has no such Bento.
+    """
+    store = bento_store(spec)
+    name, _, version = tag.partition(":")
+    if not (store / "bentos" / name / version).is_dir():
+        raise ShopguideError(
+            f"Bento {tag}", f"not in the store {store}", "Package the champion's bundle again"
+        )
+    home = {"SHOPGUIDE_HOME": str(Path(spec.home).resolve())}
+    command = bentoml_command(
+        "serve", tag, "--host", host, "--port", str(port or spec.serving.port)
+    )
+    os.execvpe(command[0], command, bento_environment(store) | home)  # noqa: S606 - no shell, on purpose
