@@ -20,6 +20,7 @@ def against_champion(
     goals: Mapping[str, GoalChange],
     slices: Sequence[SliceChange],
     guarded: Sequence[Guard],
+    titles: Mapping[str, str],
     *,
     identical: bool,
 ) -> list[Reason]:
@@ -30,21 +31,25 @@ def against_champion(
         goals: each goal's change.
         slices: each goal's change within each slice.
         guarded: every guard.
+        titles: what a reader calls each task.
         identical: whether the challenger is the champion, byte for byte.
     """
-    reasons = [guards.reason_of(guard) for guard in guarded if not guard.passes]
+    reasons = [guards.reason_of(guard, titles) for guard in guarded if not guard.passes]
     if identical:
         return [Reason("identical"), *reasons]
     reasons += _undefined(goals) if objective is None and not _broken(reasons) else []
     if objective is not None:
         reasons += _gain(objective)
         reasons += _goals(goals)
-        reasons += _slices(slices)
+        reasons += _slices(slices, goals)
     return _trust_first(reasons)
 
 
 def first_champion(
-    baseline: BaselineChange | None, gate: Gate, guarded: Sequence[Guard]
+    baseline: BaselineChange | None,
+    gate: Gate,
+    guarded: Sequence[Guard],
+    titles: Mapping[str, str],
 ) -> list[Reason]:
     """Return what stands against a first champion.
 
@@ -52,8 +57,9 @@ def first_champion(
         baseline: the comparison with popularity; None where the spec names none or J has no value.
         gate: reads `min_gain`, `floors` and `baseline`.
         guarded: every guard, the floors among them.
+        titles: what a reader calls each task.
     """
-    reasons = [guards.reason_of(guard) for guard in guarded if not guard.passes]
+    reasons = [guards.reason_of(guard, titles) for guard in guarded if not guard.passes]
     if gate.min_gain is None:
         reasons.append(Reason("no_min_gain"))
     if not gate.floors:
@@ -83,20 +89,21 @@ def _goals(goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
     for name, goal in goals.items():
         if goal.lower is not None and not goal.passes:
             detail = f"lower bound {percent(goal.lower)}, must be above {percent(-goal.margin)}"
-            yield Reason("goal_may_lose", name, detail)
+            yield Reason("goal_may_lose", name, detail, goal.title)
 
 
-def _slices(slices: Sequence[SliceChange]) -> Iterator[Reason]:
+def _slices(slices: Sequence[SliceChange], goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
     for part in slices:
         if part.passes is False:
-            subject = f"{part.goal} in {part.column}={part.value}"
-            yield Reason("slice_may_lose", subject, f"adjusted p {part.p_holm:.3f}")
+            where = f"in {part.column}={part.value}"
+            subject, title = f"{part.goal} {where}", f"{goals[part.goal].title} {where}"
+            yield Reason("slice_may_lose", subject, f"adjusted p {part.p_holm:.3f}", title)
 
 
 def _undefined(goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
     for name, goal in goals.items():
         if goal.change is None:
-            yield Reason("undefined_goal", name)
+            yield Reason("undefined_goal", name, title=goal.title)
 
 
 def _broken(reasons: Sequence[Reason]) -> bool:

@@ -113,12 +113,19 @@ def latency(milliseconds: float, limit: float) -> Guard:
     return Guard("latency_p99_ms", milliseconds, limit, "at_most", passes)
 
 
-def reason_of(guard: Guard) -> Reason:
-    """Return why a guard that does not pass stands against a promotion."""
+def reason_of(guard: Guard, titles: Mapping[str, str]) -> Reason:
+    """Return why a guard that does not pass stands against a promotion.
+
+    Args:
+        guard: that does not pass.
+        titles: what a reader calls each task.
+    """
     kind, _, subject = guard.name.partition(":")
     value = "undefined" if guard.value is None else _text(guard.value)
     detail = _WORDS[guard.rule].format(value, _text(guard.limit))
-    return Reason(_REASONS[kind], subject or None, detail)
+    task, _, metric = subject.partition(".")
+    title = f"the {metric.upper()} of {titles[task]}" if metric else titles.get(task)
+    return Reason(_REASONS[kind], subject or None, detail, title)
 
 
 def _at_least(name: str, value: float, limit: float) -> Guard:

@@ -98,7 +98,7 @@ def _conclude(
     spec, counts = case.spec, _counts(case)
     challenger = models.entry(case.challenger, None)
     champion = models.entry(case.champion, case.champion_version) if case.champion else None
-    reasons = _reasons(case, found, guarded)
+    reasons = _reasons(case, found, tasks, guarded)
     decision = Decision(
         schema=SCHEMA,
         verdict=verdict_of(reasons),
@@ -130,11 +130,16 @@ def _conclude(
     return replace(decision, fingerprint=fingerprint(decision))
 
 
-def _reasons(case: Case, found: Gains, guarded: tuple[Guard, ...]) -> list[Reason]:
+def _reasons(
+    case: Case, found: Gains, tasks: dict[str, TaskQuality], guarded: tuple[Guard, ...]
+) -> list[Reason]:
+    titles = {name: task.title for name, task in tasks.items()}
     if case.champion is None:
-        return first_champion(found.baseline, case.spec.gate, guarded)
+        return first_champion(found.baseline, case.spec.gate, guarded, titles)
     same = case.champion.manifest.checksum == case.challenger.manifest.checksum
-    return against_champion(found.objective, found.goals, found.slices, guarded, identical=same)
+    return against_champion(
+        found.objective, found.goals, found.slices, guarded, titles, identical=same
+    )
 
 
 def _periods(case: Case) -> dict[str, Period]:

@@ -43,11 +43,13 @@ class Reason:
         code: one of `SENTENCES`.
         subject: the goal, task, slice or model it is about, where there can be several.
         detail: the numbers, as a reader wants them.
+        title: what a reader calls the subject; None: as it is.
     """
 
     code: str
     subject: str | None = None
     detail: str | None = None
+    title: str | None = None
 
     def __post_init__(self) -> None:
         assert self.code in SENTENCES, self.code
@@ -61,7 +63,7 @@ class Reason:
     @property
     def sentence(self) -> str:
         """The reason in words, to follow "because"."""
-        words = SENTENCES[self.code].format(self.subject)
+        words = SENTENCES[self.code].format(self.title or self.subject)
         return words if self.detail is None else f"{words} ({self.detail})"
 
 

@@ -32,7 +32,7 @@ def level(confidence: float) -> str:
 
 def headline(decision: Decision) -> str:
     """Return the verdict in one word or two."""
-    return {"promote": "Promote", "refuse": "Do not promote", "invalid": "Not comparable"}[
+    return {"promote": "Promote", "refuse": "Do not promote", "invalid": "No fair comparison"}[
         decision.verdict
     ]
 
