@@ -97,7 +97,7 @@ def fit_isotonic(p: Array, y: Array, w: Array) -> Isotonic:
     steps, block = np.unique(fitted, return_inverse=True)
     mass = np.bincount(block, weights=w)
     centres = np.bincount(block, weights=w * p) / np.where(mass > 0, mass, 1)
-    inner = (mass > 0) & (centres > 0) & (centres < 1)
+    inner = (mass > 0) & (steps > 0) & (steps < 1)  # at 0 and 1 the lines end
     x = np.concatenate([[0.0], centres[inner], [1.0]])
     return Isotonic(x=x.tolist(), y=np.concatenate([[0.0], steps[inner], [1.0]]).tolist())
 

@@ -144,7 +144,8 @@ def _finish(
     spec: Spec, data: _Data, graph: bytes, parity: float, loop: Fit, network: Network
 ) -> tuple[Contents, TrainingRecord]:
     tasks = task_entries(spec)
-    raw = run_graph(open_session(graph), data.preprocessing, data.valid_table)
+    session = open_session(graph, threads=spec.training.threads)
+    raw = run_graph(session, data.preprocessing, data.valid_table)
     calibrators, calibration = fit_calibrators(raw, data.valid_table, tasks)
     predictions = calibrators.apply(raw, tasks)
     record = TrainingRecord(

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,79 +42,86 @@ features:
       kind: purchase
       measures: {spend: {sum: value, windows: [7]}, last: {last: at}}
 model: {embedding_dim: 4, experts: 2, hidden: [16], tower: [8], dropout: 0.0}
-training: {batch_size: 256, epochs: 6, learning_rate: 0.01, patience: 2}
+training: {batch_size: 256, epochs: 6, learning_rate: 0.01, patience: 2, threads: 1}
 objective: {goals: {ctr: {task: click, weight: 0.5}, sales: {task: order_value, weight: 0.5}}}
 """
 
 MONTHS = {"train": 1, "valid": 2, "test": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class PlantedShop:
-    """A training set, and the model that drew it.
-
-    Args:
-        truth: by split, the expected outcome of each task [N], rows in the order of the file.
-    """
-
-    folder: Path
-    spec: Spec
-    truth: dict[str, dict[str, NDArray[np.float64]]]
-
-    def table(self, split: str) -> pa.Table:
-        return pq.read_table(self.folder / f"{split}.parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    shop: PlantedShop
-    summary: TrainingSummary
-    bundle: Bundle
+Truth = dict[str, dict[str, NDArray[np.float64]]]
+"""By split, the expected outcome of each task [N] under the model that drew the labels."""
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> PlantedShop:
+def planted_spec() -> Spec:
+    return check_text(SPEC, where="planted spec")
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
     folder = tmp_path_factory.mktemp("training_set")
-    return write_shop(folder, requests={"train": 800, "valid": 300, "test": 300}, seed=1)
+    requests = {"train": 800, "valid": 300, "test": 300}
+    return folder, write_training_set(folder, requests=requests, seed=1)
 
 
 @pytest.fixture(scope="session")
-def trained(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    out = tmp_path_factory.mktemp("trained") / "model"
-    summary = train_mtl(shop.spec, shop.folder, out)
-    return Trained(shop, summary, load_bundle(out, threads=1))
+def training_set(planted: tuple[Path, Truth]) -> Path:
+    return planted[0]
+
+
+@pytest.fixture(scope="session")
+def truth(planted: tuple[Path, Truth]) -> Truth:
+    return planted[1]
+
+
+@pytest.fixture(scope="session")
+def summary(
+    planted_spec: Spec, training_set: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TrainingSummary:
+    return train_mtl(planted_spec, training_set, model_folder(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def bundle(summary: TrainingSummary, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    assert summary.version
+    return load_bundle(model_folder(tmp_path_factory), threads=1)
+
+
+def model_folder(factory: pytest.TempPathFactory) -> Path:
+    return factory.getbasetemp() / "planted_model"
 
 
 @pytest.fixture
-def changed(shop: PlantedShop, tmp_path: Path) -> Callable[..., Path]:
+def changed(training_set: Path, tmp_path: Path) -> Callable[..., Path]:
     """Copy the training set with one column of one split replaced, or dropped."""
 
     def change(split: str, column: str, values: pa.Array | None) -> Path:
         for name in MONTHS:
-            table = shop.table(name)
+            table = pq.read_table(training_set / f"{name}.parquet")
             if name == split:
                 position = table.column_names.index(column)
                 table = table.remove_column(position)
                 if values is not None:
                     table = table.add_column(position, column, values)
             pq.write_table(table, tmp_path / f"{name}.parquet")
-        shutil.copy(shop.folder / "training_set.json", tmp_path)
+        shutil.copy(training_set / "training_set.json", tmp_path)
         return tmp_path
 
     return change
 
 
-def write_shop(folder: Path, *, requests: dict[str, int], seed: int) -> PlantedShop:
+def write_training_set(folder: Path, *, requests: dict[str, int], seed: int) -> Truth:
     """Write a training set of requests with 10 candidates each."""
     rng = np.random.default_rng(seed)
     taste, price = rng.normal(size=60), rng.lognormal(1, 0.5, size=40)
     appeal = rng.normal(size=40)
-    truth = {}
+    truth: Truth = {}
     for split, month in MONTHS.items():
         table, truth[split] = _draw(rng, split, month, requests[split], taste, appeal, price)
         pq.write_table(table, folder / f"{split}.parquet")
     (folder / "training_set.json").write_text(json.dumps({"log_end": "2024-04-01T00:00:00+00:00"}))
-    return PlantedShop(folder, check_text(SPEC, where="planted spec"), truth)
+    return truth
 
 
 def _draw(

@@ -1,0 +1,284 @@
+"""Training end to end on a planted shop."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from shopguide.bundle import Bundle, load_bundle
+from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.spec import Spec, check_text
+from shopguide.training import TrainingSummary, train_mtl
+
+TASKS = ("click", "purchase")
+Changed = Callable[[str, str, pa.Array | None], Path]
+Truth = dict[str, dict[str, NDArray[np.float64]]]
+
+
+def read(training_set: Path, split: str) -> pa.Table:
+    return pq.read_table(training_set / f"{split}.parquet")
+
+
+def with_training(spec: Spec, **changes: object) -> Spec:
+    document = spec.model_dump(mode="json")
+    document["training"] |= changes
+    return check_text(json.dumps(document), where="changed spec")
+
+
+def with_model(spec: Spec, **changes: object) -> Spec:
+    document = spec.model_dump(mode="json")
+    document["model"] |= changes
+    return check_text(json.dumps(document), where="changed spec")
+
+
+def test_it_ranks_the_test_period_nearly_as_well_as_the_planted_model(
+    training_set: Path, truth: Truth, bundle: Bundle
+) -> None:
+    table, planted = read(training_set, "test"), truth["test"]
+    predictions = bundle.predict(table)
+    for task in TASKS:
+        label = table[task].to_numpy()
+        best = roc_auc_score(label, planted[task])
+        # both AUCs are of the same 3,000 rows, so their difference is that of the models alone
+        assert best - 0.03 < roc_auc_score(label, predictions[task]) < best + 0.01
+    correlation = np.corrcoef(predictions["order_value"], planted["order_value"])[0, 1]
+    assert correlation > 0.85
+
+
+def test_predictions_are_calibrated_in_total(
+    training_set: Path, truth: Truth, bundle: Bundle
+) -> None:
+    table = read(training_set, "test")
+    for task, predicted in bundle.predict(table).items():
+        planted = truth["test"][task].sum()
+        assert predicted.sum() == pytest.approx(planted, rel=0.15), task
+
+
+def test_a_funnel_and_its_amount_are_consistent_on_every_row(
+    training_set: Path, bundle: Bundle
+) -> None:
+    p = bundle.predict(read(training_set, "test"))
+    assert (p["purchase"] <= p["click"]).all()
+    assert all((values >= 0).all() and np.isfinite(values).all() for values in p.values())
+
+
+def test_the_record_in_the_bundle_is_the_one_returned(
+    summary: TrainingSummary, bundle: Bundle
+) -> None:
+    written = json.loads((bundle.path / "training.json").read_bytes())
+    record = summary.record
+    assert written == record.model_dump(mode="json")
+    losses = [epoch.valid_loss for epoch in record.epochs]
+    assert record.best_epoch == 1 + int(np.argmin(losses))
+    assert losses[record.best_epoch - 1] < 1  # 1 is a model that predicts the rates
+    assert record.parity <= 1e-5
+    assert summary.version == bundle.manifest.version
+
+
+def test_the_reported_auc_is_that_of_the_bundle_on_the_validation_period(
+    training_set: Path, summary: TrainingSummary, bundle: Bundle
+) -> None:
+    table = read(training_set, "valid")
+    predictions = bundle.predict(table)
+    for task in TASKS:
+        found = roc_auc_score(table[task].to_numpy(), predictions[task])
+        assert summary.valid_auc[task] == pytest.approx(found, abs=1e-9)
+
+
+def test_golden_rows_are_whole_validation_requests_and_predict_as_written(
+    training_set: Path, bundle: Bundle
+) -> None:
+    golden, valid = bundle.golden(), read(training_set, "valid")
+    assert golden.num_rows == 200
+    counts = pc.value_counts(golden["request_id"]).to_pylist()
+    assert {c["counts"] for c in counts} == {10}
+    assert set(golden["request_id"].to_pylist()) <= set(valid["request_id"].to_pylist())
+    assert bundle.golden_difference() <= 1e-6
+
+
+def test_unknown_users_and_missing_values_are_scored(training_set: Path, bundle: Bundle) -> None:
+    table = read(training_set, "test").slice(0, 5)
+    names = bundle.preprocessing.names
+    for name in names:
+        nulls = pa.nulls(5, table.schema.field(name).type)
+        table = table.set_column(table.column_names.index(name), name, nulls)
+    stranger = table.set_column(
+        table.column_names.index("user_id"), "user_id", pa.array(["nobody"] * 5)
+    )
+    for rows in (table, stranger):
+        assert all(np.isfinite(values).all() for values in bundle.predict(rows).values())
+
+
+def test_the_profile_says_what_the_training_rows_were_like(
+    training_set: Path, bundle: Bundle
+) -> None:
+    profile, table = bundle.profile, read(training_set, "train")
+    assert profile.rows == table.num_rows
+    price = profile.inputs["price"]
+    assert price.mean == pytest.approx(pc.mean(table["price"]).as_py())
+    assert price.quantiles["p50"] == pytest.approx(np.median(table["price"].to_numpy()))
+    assert profile.inputs["user_last"].null_rate == pytest.approx(
+        table["user_last"].null_count / table.num_rows
+    )
+    top = pc.mode(table["category"].dictionary_encode().combine_chunks().indices)[0]["count"]
+    assert max(profile.inputs["category"].most_frequent.values()) == pytest.approx(
+        top.as_py() / table.num_rows
+    )
+    assert profile.log_end.isoformat() == "2024-04-01T00:00:00+00:00"
+
+
+def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    spec = with_training(planted_spec, epochs=1)
+    versions = [train_mtl(spec, training_set, tmp_path / name).version for name in ("a", "b")]
+    assert versions[0] == versions[1]
+    other = spec.model_copy(update={"seed": 5})
+    assert train_mtl(other, training_set, tmp_path / "c").version != versions[0]
+
+
+@pytest.mark.parametrize("architecture", ["single_task", "shared_bottom"])
+@pytest.mark.parametrize("balancer", ["weighted_sum", "upgrad"])
+def test_every_architecture_learns_with_every_balancer(
+    planted_spec: Spec, training_set: Path, tmp_path: Path, architecture: str, balancer: str
+) -> None:
+    spec = with_training(with_model(planted_spec, architecture=architecture), balancer=balancer)
+    record = train_mtl(spec, training_set, tmp_path / "model").record
+    assert record.epochs[record.best_epoch - 1].valid_loss < 0.9
+    assert load_bundle(tmp_path / "model").golden_difference() <= 1e-6
+
+
+def test_max_steps_ends_it_in_the_middle_of_an_epoch(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    calls = []
+    run = train_mtl(
+        with_training(planted_spec, max_steps=1),
+        training_set,
+        tmp_path / "model",
+        progress=lambda *call: calls.append(call),
+    )
+    assert run.record.steps == 1
+    assert run.record.stopped == "max_steps"
+    assert run.rows_per_second > 0
+
+
+def test_progress_is_told_epochs_steps_and_losses(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    calls = []
+    spec = with_training(planted_spec, max_steps=40)
+    train_mtl(spec, training_set, tmp_path / "m", progress=lambda *call: calls.append(call))
+    assert [step for _, step, _ in calls] == [10, 20, 30, 40]
+    assert calls[-1][0] == 2  # 8,000 rows are 32 steps
+    assert all(np.isfinite(loss) for _, _, loss in calls)
+
+
+def test_a_fraction_of_the_rows_is_whole_requests(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    spec = with_training(planted_spec, row_fraction=0.25, max_steps=1)
+    rows = train_mtl(spec, training_set, tmp_path / "model").record.rows
+    assert rows % 10 == 0
+    # 800 requests kept with probability 1/4: standard deviation √(800·¼·¾) = 12; four of them
+    assert rows == pytest.approx(2000, abs=490)
+
+
+def test_rows_of_weight_zero_teach_nothing(
+    planted_spec: Spec, training_set: Path, tmp_path: Path, changed: Changed
+) -> None:
+    table = read(training_set, "train")
+    second_half = np.arange(table.num_rows) >= table.num_rows // 2
+    folder = changed("train", "sample_weight", pa.array(np.where(second_half, 0.0, 1.0)))
+    shown = np.where(second_half, 1 - table["click"].to_numpy(), table["click"].to_numpy())
+    flipped = tmp_path / "flipped"
+    shutil.copytree(folder, flipped, ignore=shutil.ignore_patterns("flipped"))
+    mixed = pq.read_table(folder / "train.parquet")
+    position = mixed.column_names.index("click")
+    pq.write_table(mixed.set_column(position, "click", pa.array(shown)), flipped / "train.parquet")
+    spec = with_training(with_model(planted_spec, batch_norm=False), max_steps=20)
+    plain, turned = (
+        train_mtl(spec, where, tmp_path / name).record
+        for where, name in ((folder, "plain"), (flipped, "turned"))
+    )
+    assert plain.valid_auc == turned.valid_auc
+
+
+def test_no_positive_label_is_refused(
+    planted_spec: Spec, training_set: Path, tmp_path: Path, changed: Changed
+) -> None:
+    rows = read(training_set, "train").num_rows
+    folder = changed("train", "purchase", pa.array(np.zeros(rows, np.int8)))
+    with pytest.raises(InvalidDataError) as caught:
+        train_mtl(planted_spec, folder, tmp_path / "model")
+    assert "train.parquet: label purchase has no positive row among 8,000" in str(caught.value)
+    assert "'purchase' events" in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("click", [None, 1.0], "label click is null or NaN in 4,000 rows"),
+        ("click", [float("nan"), 1.0], "label click is null or NaN in 4,000 rows"),
+        ("click", [1.0, 2.0], "label click is 2 in row 1, must be 0 or 1"),
+        ("order_value", [1.0, -3.0], "label order_value is -3 in row 1, must be finite, ≥ 0"),
+        ("sample_weight", [1.0, -1.0], "sample_weight is -1 in row 1, must be finite, ≥ 0"),
+        ("sample_weight", [0.0, 0.0], "sample_weight is 0 in every row"),
+        ("click", [1.0, 1.0], "label click is positive in all 8,000 rows"),
+    ],
+)
+def test_labels_and_weights_that_cannot_be_used_are_named(
+    planted_spec: Spec,
+    tmp_path: Path,
+    changed: Changed,
+    column: str,
+    values: list[float | None],
+    message: str,
+) -> None:
+    folder = changed("train", column, pa.array(values * 4000))
+    with pytest.raises(InvalidDataError, match=message):
+        train_mtl(planted_spec, folder, tmp_path / "model")
+
+
+def test_a_missing_column_is_named_with_its_file(
+    planted_spec: Spec, tmp_path: Path, changed: Changed
+) -> None:
+    folder = changed("valid", "price", None)
+    with pytest.raises(ShopguideError, match=r"valid\.parquet: lacks the columns price"):
+        train_mtl(planted_spec, folder, tmp_path / "model")
+
+
+def test_no_training_set_is_said_so(planted_spec: Spec, tmp_path: Path) -> None:
+    with pytest.raises(ShopguideError, match=r"train\.parquet: there is no such file.*features"):
+        train_mtl(planted_spec, tmp_path / "nowhere", tmp_path / "model")
+
+
+def test_an_empty_split_is_refused(planted_spec: Spec, training_set: Path, tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        rows = 0 if split == "train" else 100
+        pq.write_table(read(training_set, split).slice(0, rows), tmp_path / f"{split}.parquet")
+    with pytest.raises(InvalidDataError, match=r"0 rows to use, needs at least 2.*split\.train"):
+        train_mtl(planted_spec, tmp_path, tmp_path / "model")
+
+
+def test_a_learning_rate_that_blows_up_is_named(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    spec = with_training(with_model(planted_spec, batch_norm=False), learning_rate=1e18)
+    with pytest.raises(ShopguideError, match=r"training\.learning_rate: at 1e\+18 the loss became"):
+        train_mtl(spec, training_set, tmp_path / "model")
+
+
+def test_some_task_needs_a_weight(planted_spec: Spec, training_set: Path, tmp_path: Path) -> None:
+    nothing = dict.fromkeys(planted_spec.tasks, 0.0)
+    with pytest.raises(ShopguideError, match=r"training\.task_weights: the weight of every task"):
+        train_mtl(with_training(planted_spec, task_weights=nothing), training_set, tmp_path / "m")
