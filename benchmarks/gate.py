@@ -26,7 +26,10 @@ from shopguide.spec.objective import Goal
 
 USERS, REPLICATES, SHORT, REPEATS = 100_000, 10_000, 500, 5
 TASKS = ("click", "purchase", "money")
-GOALS = {task: Goal(task=task, weight=weight) for task, weight in zip(TASKS, (0.2, 0.4, 0.4))}
+GOALS = {
+    task: Goal(task=task, weight=weight)
+    for task, weight in zip(TASKS, (0.2, 0.4, 0.4), strict=True)
+}
 MOST_SECONDS, LEAST_SPEEDUP = 5.0, 20.0
 
 Array = NDArray[np.float64]

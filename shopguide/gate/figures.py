@@ -5,13 +5,14 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from shopguide.gate.decision import Decision
-from shopguide.gate.wording import count, guard_text, number, percent
+from shopguide.gate.wording import count, guard_text, moment, number, p_value, percent
 
 _WRITERS: dict[str, Callable[[float], str]] = {
     "percent": percent,
     "number": number,
     "count": count,
     "guard": guard_text,
+    "p_value": p_value,
 }
 
 
@@ -26,13 +27,16 @@ class Figures:
 
         Args:
             path: keys and indices in decision.json, with dots between.
-            kind: how a reader sees it: percent, number, count or guard.
+            kind: how a reader sees it: percent, number, count, p_value, guard or time.
         """
         value = self.value(path)
         if value is None:
             return Markup('<span class="none">–</span>')
         assert isinstance(value, int | float | str), path
-        shown = value if isinstance(value, str) else _WRITERS[kind](value)
+        if isinstance(value, str):
+            shown = moment(value) if kind == "time" else value
+        else:
+            shown = _WRITERS[kind](value)
         element = Markup('<data value="{}" data-path="{}">{}</data>')
         return element.format(value if isinstance(value, str) else repr(value), path, shown)
 

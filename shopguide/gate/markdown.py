@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from shopguide.gate.decision import BaselineChange, Decision, ObjectiveChange
 from shopguide.gate.wording import (
@@ -11,13 +12,15 @@ from shopguide.gate.wording import (
     guard_text,
     headline,
     level,
+    moment,
     number,
+    p_value,
     percent,
     verdict_sentence,
 )
 
 _SIGNS = {"promote": "✅", "refuse": "⛔", "invalid": "⚠️"}
-_SPECIAL = re.compile(r"([\\`*_\[\]|~<>&$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 
 
 def markdown(decision: Decision) -> str:
@@ -40,7 +43,7 @@ def markdown(decision: Decision) -> str:
 
 def plain(text: str) -> str:
     """Return text that Markdown shows as it is, on one line: titles come from a file."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
 def _changes(decision: Decision) -> str:
@@ -58,7 +61,9 @@ def _changes(decision: Decision) -> str:
         title = f"{plain(goal.title)} ({goal.weight:g})"
         values = [number(reference), number(goal.challenger)]
         interval = [percent(changed.change), percent(changed.lower), percent(changed.upper)]
-        rows.append([title, *values, *interval, asked, _mark(goal.passes)])
+        rows.append(
+            [title, *values, *interval, asked, "" if goal.passes is None else _mark(goal.passes)]
+        )
     head = ["goal (weight)", against, "challenger", "change", "lower", "upper", "must be", ""]
     return "### Objective and goals\n\n" + _table(head, rows) + "\n\n" + _bounds(decision)
 
@@ -86,7 +91,7 @@ def _slices(decision: Decision) -> str:
             percent(s.change),
             percent(s.lower),
             f"> {percent(-s.margin)}",
-            number(s.p_holm),
+            p_value(s.p_holm),
             _mark(s.passes),
         ]
         for s in decision.slices
@@ -103,7 +108,7 @@ def _tasks(decision: Decision) -> str:
         for name in names:
             former = task.champion.metric(name) if task.champion else None
             shown = number(task.challenger.metric(name))
-            cells.append(f"{number(former)} → {shown}" if task.champion else shown)
+            cells.append(shown if former is None else f"{number(former)} → {shown}")
         rows.append([plain(task.title), *cells])
     head = ["task", "AUC", "GAUC", "normalised Gini", "predicted / observed"]
     arrow = " (champion → challenger)" if decision.champion else ""
@@ -125,7 +130,10 @@ def _guards(decision: Decision) -> str:
 
 def _period_lines(decision: Decision) -> str:
     words = {name: f"{name} learnt from" for name in ("challenger", "champion")}
-    lines = [f"- {words.get(n, n)}: {p.start} – {p.end}" for n, p in decision.periods.items()]
+    lines = [
+        f"- {words.get(n, n)}: {moment(p.start)} – {moment(p.end)}"
+        for n, p in decision.periods.items()
+    ]
     counts = decision.counts
     events = ", ".join(
         f"{count(found)} {plain(decision.tasks[task].title)}"

@@ -25,6 +25,18 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value: three decimals, or that it is below them."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def moment(iso: str) -> str:
+    """Return an instant of decision.json: "2024-03-01 00:00 UTC"."""
+    return f"{iso[:10]} {iso[11:16]} UTC"
+
+
 def level(confidence: float) -> str:
     """Return a confidence: "95 %"."""
     return f"{100 * confidence:g}{SPACE}%"
