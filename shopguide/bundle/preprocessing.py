@@ -1,6 +1,7 @@
 """From feature columns to the two arrays that the graph reads; the same code offline and online."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
@@ -41,11 +42,14 @@ class CategoricalInput(Document):
 
     def encode(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
         """Return the code of each row [N]."""
-        encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        text = column if column.type == pa.string() else column.cast(pa.string())
+        encoded = text.combine_chunks().dictionary_encode()
         values = encoded.dictionary.to_pylist()  # few: one entry a distinct value
         codes = np.array([self._codes.get(v, UNKNOWN) for v in values] + [MISSING], dtype=np.int64)
-        positions = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-        result: NDArray[np.int64] = codes[positions]
+        positions = encoded.indices
+        if positions.null_count:
+            positions = positions.fill_null(len(values))
+        result: NDArray[np.int64] = codes[positions.to_numpy()]
         return result
 
 
@@ -104,25 +108,45 @@ class Preprocessing(Document):
     def _scaled(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
         values = len(self.numeric)
         missing = np.isnan(raw)
-        logged = np.array([column.log for column in self.numeric], dtype=bool)
-        raw[:, logged] = signed_log1p(raw[:, logged])
-        raw -= [column.centre for column in self.numeric]
-        raw /= [column.scale for column in self.numeric]
+        scales = self._scales
+        raw[:, scales.log] = signed_log1p(raw[:, scales.log])
+        raw -= scales.centre
+        raw /= scales.scale
         np.clip(raw, -CLIP, CLIP, out=raw)
         raw[missing] = 0.0
         scaled = np.empty((len(raw), self.numeric_width), dtype=np.float32)
         scaled[:, :values] = raw
-        scaled[:, values:] = missing[:, [column.indicator for column in self.numeric]]
+        scaled[:, values:] = missing[:, scales.indicator]
         return scaled
 
+    @cached_property
+    def _scales(self) -> "_Scales":
+        return _Scales(
+            log=np.array([column.log for column in self.numeric], dtype=bool),
+            centre=np.array([column.centre for column in self.numeric], dtype=np.float64),
+            scale=np.array([column.scale for column in self.numeric], dtype=np.float64),
+            indicator=np.array([column.indicator for column in self.numeric], dtype=bool),
+        )
+
     def _require(self, table: pa.Table) -> None:
-        absent = [name for name in (*self.names, SHOWN_AT) if name not in table.column_names]
+        present = set(table.column_names)
+        absent = [name for name in (*self.names, SHOWN_AT) if name not in present]
         if absent:
             raise ShopguideError(
                 "the table to score",
                 f"lacks the columns {', '.join(absent)} (it has {table.num_columns} columns)",
                 "Give every input of the bundle; a value may be null, a column may not be absent",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """The numeric inputs' parameters, an array each [M]."""
+
+    log: NDArray[np.bool_]
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    indicator: NDArray[np.bool_]
 
 
 def signed_log1p(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,6 +185,9 @@ def _read(
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    if column.type == pa.float64():
+        floats: NDArray[np.float64] = column.to_numpy()
+        return floats
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         raise pa.ArrowTypeError
     if pa.types.is_boolean(column.type):

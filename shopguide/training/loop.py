@@ -72,7 +72,7 @@ def fit(
         if record.valid_loss < best:
             best, best_epoch = record.valid_loss, epoch
             best_state = copy.deepcopy(network.state_dict())
-        if run.steps >= run.limit and epoch < training.epochs:
+        if run.steps == training.max_steps:
             stopped = "max_steps"
             break
         if epoch - best_epoch >= training.patience:
@@ -127,7 +127,7 @@ class _Run:
             epoch=epoch,
             steps=self.steps,
             train_loss=total / batches,
-            valid_loss=self._relative(losses),
+            valid_loss=self._finite(self._relative(losses)),
             valid_losses=dict(zip(self.network.parents, losses.tolist(), strict=True)),
         )
         _log.info(
@@ -153,14 +153,16 @@ class _Run:
         self.optimizer.step()
         self.scheduler.step()
         self.steps, self.rows = self.steps + 1, self.rows + len(batch)
-        value = loss.item()
-        if not math.isfinite(value):
+        return self._finite(loss.item())
+
+    def _finite(self, loss: float) -> float:
+        if not math.isfinite(loss):
             raise ShopguideError(
                 "training.learning_rate",
-                f"at {self.training.learning_rate:g} the loss became {value} in step {self.steps}",
+                f"at {self.training.learning_rate:g} the loss became {loss} in step {self.steps}",
                 "Lower it by a factor of 3, or look for extreme labels",
             )
-        return value
+        return loss
 
     def _rate(self, step: int) -> float:
         if self.training.schedule == "constant":
