@@ -15,6 +15,7 @@ from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.logs._duckdb import connect, count, quote
 from shopguide.logs._writing import LogSummary, write_log
 from shopguide.logs.splits import split_expression
+from shopguide.logs.zones import zone
 from shopguide.spec import Spec
 from shopguide.spec.data import CompleteJourney
 
@@ -50,6 +51,7 @@ def prepare_complete_journey(spec: Spec, data: CompleteJourney, out: str | Path)
         ShopguideError: the package or a file is missing, or a column is.
         InvalidDataError: weeks and timestamps disagree.
     """
+    zone(data.timezone, "spec data.timezone")
     with connect() as connection:
         _read(connection, _folder(data))
         _weeks(connection, data)

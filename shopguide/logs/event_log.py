@@ -15,6 +15,7 @@ from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import connect, count, identifier, quote
 from shopguide.logs._writing import LogSummary, write_log
 from shopguide.logs.event_reader import read_export
+from shopguide.logs.zones import zone
 from shopguide.spec import Spec
 from shopguide.spec.data import EventLog
 
@@ -22,12 +23,8 @@ _log = logging.getLogger(__name__)
 
 _EXAMPLES = 3  # of each kind of problem: enough to see it, few enough to read
 
-_TIMES = {
-    "iso": "try_cast({text} AS TIMESTAMPTZ)",
-    "epoch_s": "to_timestamp(try_cast({text} AS DOUBLE))",
-    "epoch_ms": "to_timestamp(try_cast({text} AS DOUBLE) / 1e3)",
-    "epoch_us": "make_timestamptz(try_cast({text} AS BIGINT))",
-}
+_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}  # microseconds a unit
+_FIRST, _LAST = "0001-01-01", "9999-12-31"  # years that people write, and that Python has
 
 
 def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary:
@@ -41,8 +38,10 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
     Raises:
         ShopguideError: a file, column, row or value is not as the mapping says; all at once.
     """
+    zone(data.timezone, "spec data.timezone")
     with connect() as connection:
         connection.execute(f"SET TimeZone = {quote(data.timezone)}")
+        _check_time_format(connection, data.time_format)
         reading = read_export(connection, data, _files(data.path))
         connection.execute("SET preserve_insertion_order = true")
         _typed(connection, data)
@@ -70,15 +69,21 @@ def _files(path: str) -> list[Path]:
     return files
 
 
+def _check_time_format(connection: duckdb.DuckDBPyConnection, time_format: str) -> None:
+    try:
+        connection.execute("SELECT try_strptime('', $time_format)", {"time_format": time_format})
+    except duckdb.Error as error:
+        raise ShopguideError(
+            "spec data.time_format",
+            str(error).splitlines()[0].removeprefix("Invalid Input Error: "),
+            "Give iso, epoch_s, epoch_ms, epoch_us or a strptime format",
+        ) from None
+
+
 def _typed(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:
     """Give the mapped columns their types; what does not fit becomes null and is told later."""
     columns = data.columns
-    text = f"nullif(trim({identifier(columns.at)}), '')"
-    time = _TIMES.get(data.time_format)
-    if time is None:
-        at = f"timezone({quote(data.timezone)}, try_strptime({text}, {quote(data.time_format)}))"
-    else:
-        at = time.format(text=text)
+    at = _time(f"nullif(trim({identifier(columns.at)}), '')", data.time_format)
     kinds = " ".join(
         f"WHEN {quote(raw)} THEN {quote(kind)}" for raw, kind in sorted(data.kinds.items())
     )
@@ -89,12 +94,24 @@ def _typed(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:
         SELECT *, nullif({identifier(columns.user_id)}, '') AS _user,
                nullif({identifier(columns.item_id)}, '') AS _item,
                CASE {identifier(columns.kind)} {kinds} END AS _kind,
-               {at} AS _at, {value} AS _value_text, try_cast({value} AS DOUBLE) AS _value,
+               CASE WHEN {at} >= '{_FIRST}' AND {at} < '{_LAST}' THEN {at} END AS _at,
+               {value} AS _value_text, try_cast({value} AS DOUBLE) AS _value,
                {_optional(columns.session_id)} AS _session, {_optional(columns.event_id)} AS _event,
                {_optional(columns.place_id)} AS _place
         FROM raw
         """
     )
+
+
+def _time(text: str, time_format: str) -> str:
+    """Return the SQL of an instant; a time without a zone is in the connection's zone."""
+    if time_format == "iso":
+        return f"try_cast({text} AS TIMESTAMPTZ)"
+    if time_format not in _EPOCHS:
+        return f"try_strptime({text}, {quote(time_format)})::TIMESTAMPTZ"
+    microseconds = f"try_cast({text} AS DOUBLE) * {_EPOCHS[time_format]}"
+    instant = f"make_timestamptz(({microseconds})::BIGINT)"
+    return f"(CASE WHEN abs({microseconds}) < 1e18 THEN {instant} END)"
 
 
 def _optional(column: str | None) -> str:
@@ -119,7 +136,7 @@ def _refuse_bad_values(connection: duckdb.DuckDBPyConnection, data: EventLog) ->
                 "Mend the value, or leave it empty",
             ),
             (
-                "_value < 0",
+                "_value < 0 AND isfinite(_value)",
                 columns.value,
                 "negative money",
                 "Export returns as a kind of their own",
@@ -146,21 +163,25 @@ def _problems(
     ).fetchall()
     more = f" ({number:,} rows in all)" if number > len(rows) else ""
     return [
-        ShopguideError(f"{file}, row {line}, column {column}", f"{found!r} is {what}{more}", fix)
+        ShopguideError(
+            f"{file}, row {line}, column {column}", f"{found or ''!r} is {what}{more}", fix
+        )
         for file, line, found in rows
     ]
 
 
 def _events(connection: duckdb.DuckDBPyConnection, data: EventLog) -> dict[str, int]:
     """Drop what was exported twice: the same event id, or without one, the same row."""
-    raw = [f"raw.{identifier(row[0])}" for row in connection.execute("DESCRIBE raw").fetchall()]
-    fields = ", ".join(name.removeprefix("raw.") for name in raw if "_line" not in name)
-    same = "_event" if data.columns.event_id is not None else fields
+    names = [row[0] for row in connection.execute("DESCRIBE raw").fetchall()]
+    fields = [identifier(name) for name in names if name not in ("_file", "_file_number", "_line")]
     connection.execute(
         f"""
         CREATE TABLE unique_events AS
         SELECT * FROM typed
-        QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY _file, _line) = 1
+        QUALIFY row_number() OVER (
+            PARTITION BY _event, CASE WHEN _event IS NULL THEN row({", ".join(fields)}) END
+            ORDER BY _file_number, _line
+        ) = 1
         """
     )
     currency = "NULL" if data.currency is None else quote(data.currency)
@@ -227,8 +248,9 @@ def _entities(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:
         ("users", "_user", data.user_attributes),
         ("items", "_item", data.item_attributes),
     ):
+        order = "(_at, _file_number, _line)"
         latest = "".join(
-            f", arg_max(nullif({identifier(column)}, ''), (_at, _line)) AS {identifier(name)}"
+            f", arg_max(nullif({identifier(column)}, ''), {order}) AS {identifier(name)}"
             for name, column in attributes.items()
         )
         connection.execute(

@@ -1,8 +1,6 @@
 """Read CSV, TSV or Parquet as text, and say which rows cannot be read and why."""
 
 import csv
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,16 @@ import duckdb
 
 from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import count, identifier, quote
+from shopguide.logs._whole import refuse_what_is_not_whole
 from shopguide.spec.data import EventLog
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+
+_OURS = {"_file", "_file_number", "_line", "_n"} | {
+    f"_{field}"
+    for field in ("user", "item", "kind", "at", "value", "value_text", "session", "event", "place")
+}
+"""Columns that are added to those of the export."""
 
 _REASONS = {
     "MISSING COLUMNS": "too few fields",
@@ -52,6 +57,8 @@ def read_export(
     for number, file in enumerate(files):
         rejected = _read_file(connection, data, file, number)
         _check_columns(connection, data, file)
+        if number:
+            _refuse_other_columns(connection, file, files[0])
         into = "INSERT INTO raw BY NAME" if number else "CREATE TABLE raw AS"
         connection.execute(f"{into} SELECT * FROM one_file")
         problems += rejected
@@ -80,8 +87,9 @@ def _read_file(
             _read_parquet(connection, file, number)
             rejected: list[ShopguideError] = []
         else:
-            _refuse_empty_or_cut(file)
-            rejected = _read_csv(connection, data, file, number, _DELIMITERS.get(suffix, ","))
+            delimiter = data.delimiter or _DELIMITERS.get(suffix, ",")
+            refuse_what_is_not_whole(file, delimiter)
+            rejected = _read_csv(connection, data, file, number, delimiter)
     except (duckdb.Error, OSError) as error:
         raise ShopguideError(str(file), f"cannot be read: {_first_line(error)}", fix) from None
     if not count(connection, "SELECT count(*) FROM one_file") and not rejected:
@@ -89,43 +97,35 @@ def _read_file(
     return rejected
 
 
-def _refuse_empty_or_cut(file: Path) -> None:
-    """Refuse an empty file, and a gzip that ends early: DuckDB reads what there is of one."""
-    if file.stat().st_size == 0:
-        raise ShopguideError(str(file), "is empty", "Export it again")
-    if file.suffix != ".gz":
-        return
-    try:
-        with gzip.open(file) as stream:
-            while stream.read(1 << 20):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ShopguideError(
-            str(file), f"not a whole gzip file: {_first_line(error)}", "Copy or export it again"
-        ) from None
-
-
 def _header(connection: duckdb.DuckDBPyConnection, file: Path, delimiter: str) -> list[str]:
     """Read the column names: DuckDB opens every compression, the csv module knows quoting."""
     row = connection.execute(
         f"SELECT line FROM read_csv({quote(str(file))}, delim = '\x01', quote = '', escape = '', "
         "header = false, columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, "
-        "ignore_errors = true) "
-        "LIMIT 1"
+        "ignore_errors = true) WHERE line IS NOT NULL LIMIT 1"
     ).fetchone()
-    names = next(csv.reader([row[0].lstrip("\ufeff")], delimiter=delimiter)) if row else []
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names or repeated:
-        raise ShopguideError(
-            f"{file}, row 1",
-            f"the header repeats {', '.join(repeated)}" if repeated else "no header",
-            "Give each column one name, or name them in data.header",
-        )
-    return names
+    if row is None:
+        raise ShopguideError(f"{file}, row 1", "no header", "Export it again, or set data.header")
+    return next(csv.reader([row[0].lstrip("\ufeff")], delimiter=delimiter))
+
+
+def _refuse_names(names: Sequence[str], where: str) -> None:
+    """Refuse names that SQL cannot tell apart, or that we give to columns of our own."""
+    folded = [name.casefold() for name in names]
+    repeated = sorted({name for name in names if folded.count(name.casefold()) > 1})
+    ours = sorted(name for name in names if name.casefold() in _OURS)
+    if repeated:
+        what, fix = f"the header repeats {', '.join(repeated)}", "Give each column one name"
+    elif ours:
+        what, fix = f"the name {', '.join(ours)} is taken", "Rename the column"
+    else:
+        return
+    raise ShopguideError(where, what, f"{fix}, or name the columns in data.header")
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, file: Path, number: int) -> None:
     columns = connection.execute(f"DESCRIBE FROM read_parquet({quote(str(file))})").fetchall()
+    _refuse_names([row[0] for row in columns], str(file))
     texts = ", ".join(f"{identifier(row[0])}::VARCHAR AS {identifier(row[0])}" for row in columns)
     connection.execute(
         f"CREATE OR REPLACE TABLE one_file AS SELECT {texts}, {quote(str(file))} AS _file, "
@@ -135,10 +135,10 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, file: Path, number: int
 
 
 def _read_csv(
-    connection: duckdb.DuckDBPyConnection, data: EventLog, file: Path, number: int, usual: str
+    connection: duckdb.DuckDBPyConnection, data: EventLog, file: Path, number: int, delimiter: str
 ) -> list[ShopguideError]:
-    delimiter = data.delimiter or usual
     names = data.header or _header(connection, file, delimiter)
+    _refuse_names(names, "data.header" if data.header else f"{file}, row 1")
     columns = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in names)
     connection.execute("DROP TABLE IF EXISTS reject_errors")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
@@ -177,13 +177,13 @@ def _number_lines(
         f"""
         CREATE OR REPLACE TABLE one_file AS
         WITH lines AS (
-            SELECT line, row_number() OVER (ORDER BY line) AS n
+            SELECT line, row_number() OVER (ORDER BY line) AS _n
             FROM range({first}, {first + rows + rejects}) AS r(line)
             ANTI JOIN bad_lines USING (line)
-        ), numbered AS (SELECT *, row_number() OVER () AS n FROM read_rows)
-        SELECT numbered.* EXCLUDE (n), {quote(str(file))} AS _file, {number} AS _file_number,
+        ), numbered AS (SELECT *, row_number() OVER () AS _n FROM read_rows)
+        SELECT numbered.* EXCLUDE (_n), {quote(str(file))} AS _file, {number} AS _file_number,
                lines.line AS _line
-        FROM numbered JOIN lines USING (n)
+        FROM numbered JOIN lines USING (_n)
         """
     )
     numbered = count(connection, "SELECT count(*) FROM one_file")
@@ -205,6 +205,21 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, data: EventLog, file: 
     ]
     if problems:
         raise ShopguideError.combined(problems)
+
+
+def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, file: Path, first: Path) -> None:
+    here, there = (
+        {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+        for table in ("one_file", "raw")
+    )
+    if here != there:
+        found = ", ".join(sorted(here - there)) or "none"
+        missing = ", ".join(sorted(there - here)) or "none"
+        raise ShopguideError(
+            str(file),
+            f"other columns than {first}: more {found}; lacking {missing}",
+            "Export all files with the same columns",
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from shopguide.errors import ShopguideError
+from shopguide.logs.zones import zone
 from shopguide.spec.split import Period, Split
 
 SPLITS = ("train", "valid", "test")
@@ -15,8 +15,8 @@ def instants(split: Split) -> dict[str, tuple[datetime, datetime]]:
     Args:
         split: the spec's section; times without a zone are in `split.timezone`.
     """
-    zone = _zone(split.timezone)
-    return {name: _instants(getattr(split, name), zone) for name in SPLITS}
+    local = zone(split.timezone, "spec split.timezone")
+    return {name: _instants(getattr(split, name), local) for name in SPLITS}
 
 
 def split_expression(split: Split, shown_at: str) -> str:
@@ -53,18 +53,9 @@ def horizon_expression(split: Split, split_column: str) -> str:
     return f"(CASE {split_column} {cases} END)"
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ShopguideError(
-            "spec timezone", f"no zone {name!r}", "Give an IANA name such as Europe/Berlin"
-        ) from None
-
-
-def _instants(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _instants(period: Period, local: ZoneInfo) -> tuple[datetime, datetime]:
     start, end = (
-        time if time.tzinfo else time.replace(tzinfo=zone) for time in (period.start, period.end)
+        time if time.tzinfo else time.replace(tzinfo=local) for time in (period.start, period.end)
     )
     return start, end
 
