@@ -16,9 +16,7 @@ def prepare_logs(spec: Input[Artifact], log: Output[Dataset], summary: Output[Me
     """
     from shopguide.logs import prepare_logs
     from shopguide.spec import load_spec
-    from shopguide.step import step
+    from shopguide.step import log_metrics, step
 
     with step("prepare_logs"):
-        rows = prepare_logs(load_spec(spec.path), log.path).rows
-        for table, count in rows.items():
-            summary.log_metric(table, count)
+        log_metrics(summary, prepare_logs(load_spec(spec.path), log.path).rows)

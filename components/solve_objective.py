@@ -24,9 +24,8 @@ def solve_objective(
     """
     from shopguide.objective import solve_objective
     from shopguide.spec import load_spec
-    from shopguide.step import step
+    from shopguide.step import log_metrics, step
 
     with step("solve_objective"):
         summary = solve_objective(load_spec(spec.path), model.path, training_set.path, solved.path)
-        for task, weight in summary.weights.items():
-            metrics.log_metric(f"lambda_{task}", weight)
+        log_metrics(metrics, {f"lambda_{t}": weight for t, weight in summary.weights.items()})

@@ -21,10 +21,9 @@ def train_mtl(
         metrics: AUC of each task on the validation period.
     """
     from shopguide.spec import load_spec
-    from shopguide.step import step
+    from shopguide.step import log_metrics, step
     from shopguide.training import train_mtl
 
     with step("train_mtl"):
         summary = train_mtl(load_spec(spec.path), training_set.path, model.path)
-        for task, auc in summary.valid_auc.items():
-            metrics.log_metric(f"valid_auc_{task}", auc)
+        log_metrics(metrics, {f"valid_auc_{t}": auc for t, auc in summary.valid_auc.items()})

@@ -1,9 +1,11 @@
 """`python -m pipelines`: compile the pipelines, or run the main one on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from shopguide.cli.common import (
     AsJson,
@@ -61,7 +63,8 @@ def run(
     from shopguide.spec import load_spec
 
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    console = stderr if as_json else stdout
+    # bound to today's streams: while kfp runs, what goes to sys.stdout goes to its log
+    console = Console(file=sys.stderr if as_json else sys.stdout)
     shown = f"{loaded.name}, profile {loaded.profile}" if loaded.profile else loaded.name
     console.print(f"{shown} → {out}", highlight=False)
     result = run_locally(loaded, out, console, resume=resume)

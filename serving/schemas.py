@@ -41,7 +41,7 @@ class RankRequest(Strict):
     model_config = ConfigDict(
         extra="forbid",
         allow_inf_nan=False,
-        json_schema_extra={"examples": [{"user_id": "1", "items": ["1082185", "1029743"]}]},
+        json_schema_extra={"example": {"user_id": "1", "items": ["1082185", "1029743"]}},
     )
 
     @model_validator(mode="after")

@@ -12,9 +12,10 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from shopguide.errors import ShopguideError
 
@@ -22,6 +23,29 @@ EVENTS_VARIABLE = "SHOPGUIDE_EVENTS"
 """Environment variable with the file to which steps append one JSON line an event."""
 
 _log = logging.getLogger(__name__)
+
+
+class MetricsArtifact(Protocol):
+    """What a component gets to log numbers to; kfp's Metrics is one."""
+
+    path: str
+
+    def log_metric(self, metric: str, value: float) -> None:
+        """Show a number on the run's page."""
+
+
+def log_metrics(artifact: MetricsArtifact, metrics: Mapping[str, float]) -> None:
+    """Show numbers on the run's page, and leave them in the artifact's file too.
+
+    Without a file, kfp's local cache takes the step's outputs for lost and runs it again.
+
+    Args:
+        artifact: output of the component.
+        metrics: by name.
+    """
+    for name, value in metrics.items():
+        artifact.log_metric(name, value)
+    Path(artifact.path).write_text(json.dumps(dict(metrics), indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager

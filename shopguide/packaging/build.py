@@ -165,8 +165,9 @@ def _run_build(context: Path, store: Path, built: str) -> None:
         check=False,
     )
     if result.returncode:
+        _log.error("bentoml build:\n%s%s", result.stdout, result.stderr)
         lines = (result.stdout + result.stderr).strip().splitlines()
         raise ShopguideError(
-            "bentoml build", "; ".join(lines[-5:]) or "failed", "Build it by hand to see more"
+            "bentoml build", lines[-1].strip() if lines else "failed", "See the step's log"
         )
     _log.info("bento: built %s", built)

@@ -43,6 +43,6 @@ class Gate(Section):
         0.3, description="Most |predicted/observed − 1| of any goal's task; null: not guarded."
     )
     max_latency_ms: float | None = Field(
-        50.0, gt=0, description="Most p99 of scoring 200 rows with the bundle; null: not guarded."
+        200.0, gt=0, description="Most p99 of scoring 200 rows with the bundle; null: not guarded."
     )
     max_auc: float = Field(0.995, gt=0.5, le=1, description="An AUC at or above this is a leak.")
