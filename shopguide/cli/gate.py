@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from shopguide.cli.common import (
@@ -13,9 +14,18 @@ from shopguide.cli.common import (
     Profile,
     SpecPath,
     print_json,
+    stderr,
     stdout,
 )
-from shopguide.gate import Decision, decide
+from shopguide.gate import (
+    Audit,
+    Decision,
+    audit,
+    decide,
+    read_decision,
+    replay,
+    write_audit,
+)
 from shopguide.spec import load_spec
 
 app = typer.Typer(
@@ -35,25 +45,104 @@ def decide_command(
     out: Annotated[Path, typer.Option(help="Directory of decision.json and its reports.")] = Path(
         "decision"
     ),
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay", help="decision.json to reach again, by its own terms instead of the spec's."
+        ),
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a challenger on the test period: exit 0 promotes, 1 does not."""
-    decision = decide(
-        load_spec(spec, profile=profile, overrides=overrides or []),
-        challenger,
-        test_set,
-        out,
-        champion=champion,
-        champion_version=champion_version,
-    )
+    if repeat is not None:
+        decision = replay(read_decision(repeat), challenger, test_set, out, champion=champion)
+    else:
+        decision = decide(
+            load_spec(spec, profile=profile, overrides=overrides or []),
+            challenger,
+            test_set,
+            out,
+            champion=champion,
+            champion_version=champion_version,
+        )
     if as_json:
         print_json(decision.to_json())
     else:
         _print(decision, out)
     if not decision.promote:
         raise typer.Exit(1)
+
+
+@app.command("audit")
+def audit_command(
+    challenger: Annotated[Path, typer.Option(help="Bundle, its λ solved.")],
+    test_set: Annotated[Path, typer.Option(help="Training set, or a Parquet file of its kind.")],
+    spec: SpecPath = DEFAULT_SPEC,
+    champion: Annotated[
+        Path | None, typer.Option(help="Bundle to compare it with; none: gate.baseline.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Directory of audit.json and audit.html.")] = Path(
+        "audit"
+    ),
+    runs: Annotated[int, typer.Option(min=100, help="A/A relabellings.")] = 2000,
+    gain: Annotated[
+        float, typer.Option(min=0.0001, help="Relative gain to state the days of traffic for.")
+    ] = 0.01,
+    overrides: Overrides = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how often the gate promotes by chance, and which gains it can see."""
+    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    with Progress(console=stderr, transient=True) as bar:
+        task = bar.add_task("A/A relabellings", total=runs)
+        found = audit(
+            loaded,
+            challenger,
+            test_set,
+            champion,
+            runs=runs,
+            wished_gain=gain,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    write_audit(found, out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print_audit(found, out)
+
+
+def _print_audit(found: Audit, out: Path) -> None:
+    from shopguide.gate.wording import days, level, percent, share
+
+    low, high = (share(bound) for bound in found.false_promotion_ci)
+    stdout.print(
+        f"false promotions {share(found.false_promotion)} ({low} to {high}) in {found.runs:,} A/A "
+        f"runs, promised at most {level(1 - found.confidence)}; by the estimate alone "
+        f"{share(found.false_by_estimate)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("planted gain", "promoted", "oracle"):
+        table.add_column(title, justify="right")
+    for point in found.power:
+        table.add_row(percent(point.gain), share(point.power), share(point.oracle))
+    stdout.print(table)
+    stdout.print(
+        f"least gain promoted 80 % of the time: {percent(found.minimum_detectable_gain)}",
+        highlight=False,
+    )
+    if found.days_needed is not None:
+        stdout.print(
+            f"to show {percent(found.wished_gain)}: {days(found.days_needed)} days of this traffic "
+            f"(the test period has {days(found.days)})",
+            highlight=False,
+            soft_wrap=True,
+        )
+    stdout.print(f"report    {out / 'audit.html'}", highlight=False, soft_wrap=True)
 
 
 def _print(decision: Decision, out: Path) -> None:

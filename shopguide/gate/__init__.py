@@ -9,8 +9,21 @@ Example:
     >>> decide(spec, "b/model", "training_set", "out", champion="a/model")  # doctest: +SKIP
 """
 
+from shopguide.gate.audit import Audit, audit
+from shopguide.gate.audit_report import write_audit
 from shopguide.gate.decide import decide
 from shopguide.gate.decision import Decision, read_decision
 from shopguide.gate.reasons import Reason, Verdict
+from shopguide.gate.replay import replay
 
-__all__ = ["Decision", "Reason", "Verdict", "decide", "read_decision"]
+__all__ = [
+    "Audit",
+    "Decision",
+    "Reason",
+    "Verdict",
+    "audit",
+    "decide",
+    "read_decision",
+    "replay",
+    "write_audit",
+]

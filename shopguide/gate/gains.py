@@ -66,7 +66,7 @@ def over_baseline(spec: Spec, test: TestSet, challenger: Array) -> Gains:
         ShopguideError: the test set has no such column, or it holds no numbers.
     """
     feature, gate = spec.gate.baseline, spec.gate
-    against = challenger if feature is None else _feature(test, feature)
+    against = challenger if feature is None else baseline_scores(test, feature)
     arms = rankings(test.requests, against, challenger, spec.objective)
     goals = goal_values_alone(_challenger_values(arms, spec), spec.objective.goals, gate.margins)
     if feature is None:
@@ -80,6 +80,29 @@ def alone(spec: Spec, test: TestSet, challenger: Array) -> Gains:
     arms = rankings(test.requests, challenger, challenger, spec.objective)
     values_alone = _challenger_values(arms, spec)
     return Gains(goal_values_alone(values_alone, spec.objective.goals, spec.gate.margins))
+
+
+def baseline_scores(test: TestSet, feature: str) -> Array:
+    """Return a column as scores [N]; what is missing ranks last.
+
+    Raises:
+        ShopguideError: the test set has no such column, or it holds no numbers.
+    """
+    where = f"spec gate.baseline: {feature}"
+    if feature not in test.table.column_names:
+        raise ShopguideError(
+            where, "the test set has no such column", "Name a numeric input of the model"
+        )
+    column = test.table.column(feature)
+    try:
+        found = np.asarray(column.cast("double").to_numpy(), dtype=np.float64)
+    except (ValueError, NotImplementedError):  # Arrow's errors derive from these
+        raise ShopguideError(
+            where, f"is of type {column.type}, not a number", "Name a numeric input of the model"
+        ) from None
+    known = np.isfinite(found)
+    lowest = float(found[known].min()) if known.any() else 0.0
+    return np.where(known, found, lowest - 1.0)
 
 
 def _compare(spec: Spec, pairs: list[Arms]) -> list[Comparison]:
@@ -103,22 +126,3 @@ def _challenger_values(arms: Arms, spec: Spec) -> list[float]:
                 "Take a longer test period, or drop the goal",
             )
     return [float(value) for value in found]
-
-
-def _feature(test: TestSet, feature: str) -> Array:
-    """Return a column as scores [N]; what is missing ranks last."""
-    where = f"spec gate.baseline: {feature}"
-    if feature not in test.table.column_names:
-        raise ShopguideError(
-            where, "the test set has no such column", "Name a numeric input of the model"
-        )
-    column = test.table.column(feature)
-    try:
-        found = np.asarray(column.cast("double").to_numpy(), dtype=np.float64)
-    except (ValueError, NotImplementedError):  # Arrow's errors derive from these
-        raise ShopguideError(
-            where, f"is of type {column.type}, not a number", "Name a numeric input of the model"
-        ) from None
-    known = np.isfinite(found)
-    lowest = float(found[known].min()) if known.any() else 0.0
-    return np.where(known, found, lowest - 1.0)

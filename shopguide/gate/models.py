@@ -37,7 +37,7 @@ def open_challenger(path: str | Path, spec: Spec) -> Bundle:
         ShopguideError: it is not a whole bundle, has no fusion weights, or predicts other tasks
             than the spec.
     """
-    bundle = _open(path)
+    bundle = open_bundle(path)
     found = [task.name for task in bundle.manifest.tasks]
     if found != list(spec.tasks):
         raise ShopguideError(
@@ -59,7 +59,21 @@ def open_champion(path: str | Path | None) -> Bundle | None:
     """
     if path is None or (Path(path).is_dir() and not any(Path(path).iterdir())):
         return None
-    return _open(path)
+    return open_bundle(path)
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Load a bundle for judging: on one thread, for the same bits whatever the machine's cores.
+
+    Raises:
+        ShopguideError: it is not a whole bundle, or has no fusion weights.
+    """
+    bundle = load_bundle(path, threads=1)
+    if bundle.fusion is None:
+        raise ShopguideError(
+            f"{path}/fusion.json", "there are no fusion weights", "Run `shopguide solve`"
+        )
+    return bundle
 
 
 def input_columns(*bundles: Bundle | None) -> list[str]:
@@ -122,12 +136,3 @@ def iso(at: datetime) -> str:
 
 def _utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _open(path: str | Path) -> Bundle:
-    bundle = load_bundle(path, threads=1)  # one thread: the same bits whatever the machine's cores
-    if bundle.fusion is None:
-        raise ShopguideError(
-            f"{path}/fusion.json", "there are no fusion weights", "Run `shopguide solve`"
-        )
-    return bundle

@@ -33,12 +33,12 @@ def html(decision: Decision) -> str:
     """Return the decision as one self-contained page: no script, no request, any text escaped."""
     rows = charts.forest_rows(decision)
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             decision=decision,
             total=rows[0].path if rows else None,
-            figures=Figures(decision),
+            figures=Figures(decision.to_json()),
             wording=wording,
             forest=rows,
             scale=charts.forest_scale(rows) if rows else None,
@@ -49,7 +49,8 @@ def html(decision: Decision) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of every page: autoescaped, and no variable may be undefined."""
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

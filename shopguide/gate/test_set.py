@@ -51,7 +51,7 @@ def read_test_set(path: str | Path, spec: Spec, columns: Iterable[str]) -> TestS
         ShopguideError: there is no such file, it is not Parquet, or a needed column is missing.
         InvalidDataError: a time is missing, or an outcome is not what its task's kind allows.
     """
-    file = Path(path) / "test.parquet" if Path(path).is_dir() else Path(path)
+    file = test_file(path)
     keys = ["request_id", "user_id", "item_id", "shown_at", "sample_weight", *spec.tasks]
     present = _columns(file)
     _require(file, [name for name in keys if name not in present])
@@ -65,6 +65,11 @@ def read_test_set(path: str | Path, spec: Spec, columns: Iterable[str]) -> TestS
             f"{file}, column shown_at", "holds nulls", "Build the training set again"
         )
     return TestSet(file, sha256(file), table, requests, times["min"], times["max"])
+
+
+def test_file(path: str | Path) -> Path:
+    """Return the test set's Parquet file, given it or the directory of its training set."""
+    return Path(path) / "test.parquet" if Path(path).is_dir() else Path(path)
 
 
 def _columns(file: Path) -> list[str]:

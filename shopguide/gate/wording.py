@@ -11,7 +11,9 @@ def percent(share: float | None) -> str:
     """Return a relative change: "+1.23 %"; a dash where there is none."""
     if share is None:
         return "–"
-    digits = 2 if abs(share) >= _FINE or share == 0 else 4
+    if share == 0:
+        return f"0{SPACE}%"
+    digits = 2 if abs(share) >= _FINE else 4
     return f"{100 * share:+.{digits}f}{SPACE}%".replace("-", "−")
 
 
@@ -23,6 +25,16 @@ def number(value: float | None) -> str:
 def count(value: float) -> str:
     """Return a whole number with its thousands apart: "93,408"."""
     return f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """Return a share of runs: "4.2 %"."""
+    return f"{100 * value:.1f}{SPACE}%"
+
+
+def days(value: float) -> str:
+    """Return a number of days, to a tenth below ten."""
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def p_value(value: float | None) -> str:

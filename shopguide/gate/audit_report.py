@@ -1,0 +1,63 @@
+"""Write an audit: audit.json and audit.html."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopguide.files import write_json, write_text
+from shopguide.gate import wording
+from shopguide.gate.audit import POWER, Audit
+from shopguide.gate.charts import Scale, scale_over
+from shopguide.gate.figures import Figures
+from shopguide.gate.report import environment
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlot:
+    """The power curve, gain to the right and power upwards, both from zero.
+
+    Args:
+        gains: scale of the gains.
+        power: x and y of each point in percent, y downwards.
+        oracle: likewise.
+    """
+
+    gains: Scale
+    power: tuple[tuple[float, float], ...]
+    oracle: tuple[tuple[float, float], ...]
+
+
+def write_audit(audit: Audit, out: str | Path) -> None:
+    """Write both files; audit.json comes last, so its presence says that both are there."""
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "audit.json").unlink(missing_ok=True)
+    write_text(folder / "audit.html", audit_html(audit))
+    write_json(folder / "audit.json", audit.to_json())
+
+
+def audit_html(audit: Audit) -> str:
+    """Return the audit as one self-contained page."""
+    return (
+        environment()
+        .get_template("audit.html")
+        .render(
+            audit=audit,
+            figures=Figures(audit.to_json()),
+            wording=wording,
+            plot=power_plot(audit),
+            power=POWER,
+        )
+    )
+
+
+def power_plot(audit: Audit) -> PowerPlot:
+    """Return the power curve with the A/A runs as its point at no gain."""
+    wide = scale_over([0.0, *(point.gain for point in audit.power)])
+    gains = Scale(0.0, wide.high, tuple(tick for tick in wide.ticks if tick >= 0))
+    measured = [(0.0, audit.false_promotion), *((p.gain, p.power) for p in audit.power)]
+    oracle = [(p.gain, p.oracle) for p in audit.power]
+    return PowerPlot(gains, _points(gains, measured), _points(gains, oracle))
+
+
+def _points(gains: Scale, points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((2 * gains.at(gain), round(100 * (1 - power), 2)) for gain, power in points)

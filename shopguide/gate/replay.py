@@ -1,0 +1,115 @@
+"""Reach a decision again from its decision.json and the bundles and test set it names."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shopguide.bundle import Bundle
+from shopguide.errors import ShopguideError
+from shopguide.files import sha256
+from shopguide.gate import models
+from shopguide.gate.decide import decide
+from shopguide.gate.decision import Decision, ModelEntry
+from shopguide.gate.test_set import test_file
+from shopguide.spec import Spec
+from shopguide.spec.gate import Gate
+from shopguide.spec.objective import Objective
+
+
+def replay(
+    decision: Decision,
+    challenger: str | Path,
+    test_set: str | Path,
+    out: str | Path,
+    champion: str | Path | None = None,
+) -> Decision:
+    """Decide again, by the terms, the seed and the measured latency of an earlier decision.
+
+    Args:
+        decision: to reach again.
+        challenger: the bundle it names.
+        test_set: directory of a training set, or the Parquet file that it names.
+        out: directory to write.
+        champion: the bundle it names, if any.
+
+    Raises:
+        ShopguideError: an input is not the one that was judged, or the decision differs.
+    """
+    judged = models.open_bundle(challenger)
+    held = models.open_champion(champion)
+    _same_bundle("challenger", str(challenger), judged, decision.challenger)
+    _same_bundle("champion", str(champion), held, decision.champion)
+    _same_test_set(test_set, decision)
+    guard = decision.guard("latency_p99_ms")
+    again = decide(
+        _terms(decision, judged.spec),
+        challenger,
+        test_set,
+        out,
+        champion=champion,
+        champion_version=decision.champion.version if decision.champion else None,
+        latency_ms=float(guard.value) if guard and guard.value is not None else None,
+    )
+    differing = _differences(decision, again)
+    if differing:
+        raise ShopguideError(
+            f"{out}/decision.json",
+            f"differs from the decision to repeat in {', '.join(differing)}",
+            f"Install what it was reached with: {_versions(decision)}",
+        )
+    return again
+
+
+def _terms(decision: Decision, trained_by: Spec) -> Spec:
+    try:
+        return trained_by.model_copy(
+            update={
+                "objective": Objective.model_validate(decision.terms["objective"]),
+                "gate": Gate.model_validate(decision.terms["gate"]),
+                "seed": decision.seed,
+                "title": decision.title,
+                "notes": list(decision.notes),
+            }
+        )
+    except (KeyError, ValidationError) as error:
+        raise ShopguideError(
+            "decision.json terms",
+            f"not those of a spec of this version: {error}",
+            "Repeat it with the version of shopguide that it names",
+        ) from None
+
+
+def _same_bundle(role: str, path: str, found: Bundle | None, named: ModelEntry | None) -> None:
+    has = found.manifest.checksum if found else None
+    wanted = named.checksum if named else None
+    if has != wanted:
+        raise ShopguideError(
+            path,
+            f"is not the {role} of the decision: checksum {has or 'none'}, expected "
+            f"{wanted or 'none'}",
+            f"Give the {role} that was judged then"
+            if wanted
+            else "Leave --champion out: there was none then",
+        )
+
+
+def _same_test_set(path: str | Path, decision: Decision) -> None:
+    file = test_file(path)
+    found = sha256(file) if file.is_file() else "none"
+    if found != decision.test_set:
+        raise ShopguideError(
+            str(file),
+            f"is not the test set of the decision: SHA-256 {found}, expected {decision.test_set}",
+            "Give the test set that was judged on then",
+        )
+
+
+def _differences(one: Decision, two: Decision) -> list[str]:
+    if one.fingerprint == two.fingerprint:
+        return []
+    first, second = one.to_json(), two.to_json()
+    return [key for key in first if first[key] != second[key] and key != "fingerprint"]
+
+
+def _versions(decision: Decision) -> str:
+    return ", ".join(f"{name} {version}" for name, version in decision.versions.items())

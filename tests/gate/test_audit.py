@@ -1,0 +1,140 @@
+"""The audit finds the error rates that theory promises, on data of known truth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from shopguide.errors import ShopguideError
+from shopguide.gate import Audit, audit, write_audit
+from shopguide.gate.arms import Arms
+from shopguide.gate.audit_report import audit_html
+from shopguide.gate.relabelling import relabel
+from shopguide.gate.statistics import compare
+from shopguide.spec.gate import Gate
+from shopguide.spec.objective import Goal
+from tests.gate.conftest import VAGUE, Shop
+from tests.gate.test_decide import changed
+from tests.gate.test_report import Page
+
+GATE = Gate(min_gain=0.0, replicates=400, margins={"ctr": 0.5})
+GOALS = {"ctr": Goal(task="click", weight=1.0)}
+
+
+def arms(users: int = 500) -> Arms:
+    """Two rankings that bring each user Poisson(5) clicks, half of them the same ones."""
+    rng = np.random.default_rng(0)
+    shared, one, two = (rng.poisson(2.5, users) for _ in range(3))
+    sums = [(shared + own)[:, None].astype(np.float64) for own in (one, two)]
+    return Arms(("click",), sums[0], sums[1], np.ones(users))
+
+
+@pytest.fixture(scope="module")
+def measured(shop: Shop) -> Audit:
+    spec = changed(shop.spec, replicates=400, margins={"ctr": 0.2, "sales": 0.2})
+    return audit(spec, shop.model("good"), shop.test_set, shop.model("vague", VAGUE), runs=2000)
+
+
+def test_exchanged_users_keep_what_they_brought_in_all() -> None:
+    pair = arms()
+    exchanged = np.random.default_rng(1).random(500) < 0.5
+    other = pair.swapped(exchanged)
+    assert (other.reference + other.challenger == pair.reference + pair.challenger).all()
+    assert (other.reference[exchanged] == pair.challenger[exchanged]).all()
+    assert (other.reference[~exchanged] == pair.reference[~exchanged]).all()
+
+
+def test_false_promotions_are_as_rare_as_promised(measured: Audit) -> None:
+    error = np.sqrt(0.05 * 0.95 / measured.runs)
+    assert measured.false_gain <= 0.05 + 2 * error
+    assert measured.false_promotion <= measured.false_gain
+    low, high = measured.false_promotion_ci
+    assert low < measured.false_promotion < high
+    assert measured.false_by_estimate == pytest.approx(0.5, abs=0.05)
+
+
+def test_power_is_that_of_the_test_that_knows_the_variance(measured: Audit) -> None:
+    for point in measured.power:
+        assert point.by_gain == pytest.approx(point.oracle, abs=0.05)
+
+
+def test_the_least_gain_is_the_closed_form(measured: Audit) -> None:
+    # normal test: z_.95 + z_.80 standard errors, here of a spread that grows with 1 + g
+    width = (norm.ppf(0.95) + norm.ppf(0.8)) * measured.standard_error
+    assert measured.minimum_detectable_gain == pytest.approx(width / (1 - width), rel=0.1)
+    assert measured.days_needed == pytest.approx(measured.days * (width / 0.01) ** 2)
+
+
+def test_a_planted_gain_moves_the_bound_as_stated() -> None:
+    pair = arms()
+    found = relabel(pair, GOALS, GATE, runs=1, seed=3)
+    numbers = np.random.SeedSequence([3, 0])
+    swapped = pair.swapped(np.random.default_rng(numbers).random(500) < 0.5)
+    seed = int(numbers.generate_state(1, np.uint64)[0])
+    gain = float(found.gain_needed[0])
+    for step, passes in ((-1e-6, False), (1e-6, True)):
+        planted = Arms(
+            swapped.tasks,
+            swapped.reference,
+            swapped.challenger * (1 + gain + step),
+            swapped.requests,
+        )
+        judged = compare([planted], GOALS, confidence=0.95, replicates=400, seed=seed)[0].objective
+        assert judged is not None
+        assert (judged.lower > 0) is passes
+
+
+def test_relabelling_has_the_spread_of_independent_signs() -> None:
+    pair = arms()
+    found = relabel(pair, GOALS, GATE, runs=1500, seed=0)
+    difference = (pair.challenger - pair.reference)[:, 0]
+    total = (pair.challenger + pair.reference)[:, 0].sum()
+    # J − 1 ≈ 2·Σ ±d_u / Σ (a_u + b_u) to first order: variance 4·Σ d² / total²
+    truth = 2 * np.sqrt((difference**2).sum()) / total
+    assert found.estimates.std() == pytest.approx(truth, rel=4 / np.sqrt(2 * 1500))
+
+
+def test_a_tight_margin_costs_power() -> None:
+    tight = GATE.model_copy(update={"min_gain": 0.0, "margins": {}})
+    loose = relabel(arms(), GOALS, GATE, runs=100, seed=0)
+    strict = relabel(arms(), GOALS, tight, runs=100, seed=0)
+    assert (strict.promotion_needed >= loose.promotion_needed).all()
+    assert (strict.promotion_needed == strict.gain_needed).all()  # one goal: J is that goal
+
+
+def test_equal_seeds_give_equal_audits(shop: Shop) -> None:
+    spec = changed(shop.spec, replicates=200)
+    one, two = (
+        audit(spec, shop.model("good"), shop.test_set, shop.model("vague", VAGUE), runs=100)
+        for _ in range(2)
+    )
+    assert one == two
+
+
+def test_without_a_champion_the_baseline_is_compared_with(shop: Shop) -> None:
+    spec = changed(shop.spec, replicates=200)
+    found = audit(spec, shop.model("good"), shop.test_set, runs=100)
+    assert found.against == "ranking by popularity"
+    with pytest.raises(ShopguideError, match="neither a champion nor a baseline"):
+        audit(changed(spec, baseline=None), shop.model("good"), shop.test_set, runs=100)
+
+
+def test_models_that_rank_alike_cannot_be_audited(shop: Shop) -> None:
+    with pytest.raises(ShopguideError, match="ranks just like the champion"):
+        audit(shop.spec, shop.model("good"), shop.test_set, shop.model("twin", seed=1), runs=100)
+
+
+def test_the_page_says_what_the_file_says(measured: Audit, tmp_path: Path) -> None:
+    write_audit(measured, tmp_path)
+    content = json.loads((tmp_path / "audit.json").read_text())
+    assert {"false_promotion", "false_promotion_ci", "runs", "power"} <= content.keys()
+    page = Page(audit_html(measured))
+    assert page.links == ["data:,"]
+    assert len(page.figures) > 30
+    for path, value, _ in page.figures:
+        found = content
+        for key in path.split("."):
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        assert str(found) == value
