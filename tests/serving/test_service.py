@@ -1,0 +1,210 @@
+"""The real service, started from the Bento of a champion, asked over HTTP."""
+
+import http.client
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from shopguide.bundle import Bundle, load_bundle
+from shopguide.packaging.build import Bento
+from shopguide.packaging.process import HOST, RunningService, running
+from shopguide.spec import load_spec
+from tests.conftest import PlantedRun
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.service,
+    pytest.mark.xdist_group("planted"),
+]
+
+
+class Client:
+    """Asks one service."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def post(self, path: str, body: object) -> tuple[int, Any]:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=30)
+        connection.request("POST", path, raw, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read().decode()
+        connection.close()
+        try:
+            return response.status, json.loads(content)
+        except ValueError:
+            return response.status, content
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=30)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        content = response.read().decode()
+        connection.close()
+        return response.status, content
+
+
+def _bento(run: PlantedRun) -> Bento:
+    tag, path = (run.out / "bento.txt").read_text().split()
+    return Bento(tag, Path(path), Path(path).parents[2])
+
+
+@pytest.fixture(scope="module")
+def service(planted_run: PlantedRun) -> Iterator[RunningService]:
+    home = Path(load_spec(planted_run.spec).home)
+    with running(_bento(planted_run), home=home, timeout=120) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(service: RunningService) -> Client:
+    return Client(service.port)
+
+
+@pytest.fixture(scope="module")
+def bundle(planted_run: PlantedRun) -> Bundle:
+    return load_bundle(planted_run.out / "model")
+
+
+def test_every_candidate_comes_back_once_best_first(client: Client, bundle: Bundle) -> None:
+    items = [f"i{n}" for n in range(40)]
+    status, answer = client.post("/rank", {"user_id": "u1", "items": items, "top_k": None})
+    assert status == 200, answer
+    assert sorted(item["item_id"] for item in answer["items"]) == sorted(items)
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+    assert answer["degraded"] is False
+    assert answer["model_version"] == bundle.manifest.version
+    for item in answer["items"]:
+        assert set(item["predictions"]) == {"cart", "purchase", "order_value"}
+        assert 0 <= item["predictions"]["purchase"] <= item["predictions"]["cart"] <= 1
+
+
+def test_users_and_items_that_nobody_knows_are_ranked(client: Client) -> None:
+    body = {"user_id": "nobody ☃", "items": ["i1", "没有", "i2"], "top_k": 2}
+    status, answer = client.post("/rank", body)
+    assert status == 200, answer
+    assert len(answer["items"]) == 2
+    assert answer["degraded"] is False
+
+
+def test_the_ranking_is_personal(client: Client) -> None:
+    orders = {
+        tuple(
+            item["item_id"]
+            for item in client.post(
+                "/rank", {"user_id": user, "items": [f"i{n}" for n in range(12)]}
+            )[1]["items"]
+        )
+        for user in ("u1", "u2", "u3", "u4", "u5")
+    }
+    assert len(orders) > 1
+
+
+def test_scores_are_the_bundles(
+    client: Client, bundle: Bundle, planted_run: PlantedRun, tmp_path: Path
+) -> None:
+    del tmp_path
+    (steps,) = planted_run.out.glob("steps/*/train-and-promote-*/materialize-features")
+    table = pq.read_table(steps / "training_set" / "test.parquet").slice(0, 64)
+    names = [entry.name for entry in bundle.manifest.inputs]
+    rows = json.loads(json.dumps(table.select([*names, "shown_at"]).to_pylist(), default=_iso))
+    status, answer = client.post("/predict", {"rows": rows})
+    assert status == 200, answer
+    expected = bundle.predict(table)
+    for task, values in expected.items():
+        found = [row[task] for row in answer["predictions"]]
+        assert found == pytest.approx(values.tolist(), abs=1e-5)
+
+
+def test_other_weights_give_another_order_without_a_new_model(client: Client) -> None:
+    items = [f"i{n}" for n in range(30)]
+    orders = []
+    for weights in ({"cart": 1.0}, {"order_value": 1.0}):
+        _, answer = client.post("/rank", {"user_id": "u7", "items": items, "weights": weights})
+        (task,) = weights
+        predicted = [item["predictions"][task] for item in answer["items"]]
+        assert predicted == sorted(predicted, reverse=True)
+        orders.append([item["item_id"] for item in answer["items"]])
+    assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"items": ["i1"]}, "user_id"),
+        ({"user_id": "u1"}, "items"),
+        ({"user_id": "u1", "items": []}, "items"),
+        ({"user_id": "", "items": ["i1"]}, "user_id"),
+        ({"user_id": 5, "items": ["i1"]}, "user_id"),
+        ({"user_id": "u1", "items": ["i1", "i1"]}, "i1"),
+        ({"user_id": "u1", "items": ["i1"], "top_k": -1}, "top_k"),
+        ({"user_id": "u1", "items": ["i1"], "colour": "red"}, "colour"),
+        ({"user_id": "u1", "items": ["i1"], "context": {"x": 1}}, "context.x"),
+        ({"user_id": "u1", "items": ["i1"], "at": "2024-01-01T00:00:00"}, "at"),
+        ({"user_id": "u1", "items": ["i1"], "weights": {"cart": -1}}, "weights"),
+        ({"user_id": "u1", "items": ["i1"], "weights": {"clicks": 1}}, "weights.clicks"),
+        ({"user_id": "u1", "items": ["i1"], "features": {"i2": {}}}, "i2"),
+        ({"user_id": "u1", "items": [f"x{n}" for n in range(1001)]}, "items"),
+        (b'{"user_id": "u1", "items": ["i1"], "weights": {"cart": NaN}}', ""),
+        (b"not json", ""),
+    ],
+)
+def test_a_bad_body_is_a_4xx_that_names_the_field(client: Client, body: object, field: str) -> None:
+    status, answer = client.post("/rank", body)
+    assert 400 <= status < 500, answer
+    assert field in json.dumps(answer)
+    assert "Traceback" not in json.dumps(answer)
+
+
+def test_bad_rows_are_a_4xx_that_names_the_field(client: Client) -> None:
+    status, answer = client.post("/predict", {"rows": [{"item_id": "i1"}]})
+    assert status == 400
+    assert "rows[0]." in json.dumps(answer)
+
+
+def test_it_is_probed_and_measured(client: Client) -> None:
+    for path in ("/livez", "/readyz", "/healthz"):
+        assert client.get(path)[0] == 200
+    client.post("/rank", {"user_id": "u1", "items": ["i1"]})
+    status, metrics = client.get("/metrics")
+    assert status == 200
+    assert 'shopguide_answers_total{api="rank",degraded="false"}' in metrics
+    assert "shopguide_seconds_bucket" in metrics
+
+
+def test_without_a_store_it_answers_degraded(planted_run: PlantedRun, tmp_path: Path) -> None:
+    empty = tmp_path / "home"
+    (empty / "feature_store").mkdir(parents=True)
+    with running(_bento(planted_run), home=empty, timeout=120) as started:
+        status, answer = Client(started.port).post("/rank", {"user_id": "u1", "items": ["i1"]})
+        assert status == 200, answer
+        assert answer["degraded"] is True
+        assert [item["item_id"] for item in answer["items"]] == ["i1"]
+
+
+def test_no_training_library_is_in_the_service(service: RunningService) -> None:
+    maps = Path(f"/proc/{service.process.pid}/maps").read_text()
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+    for child in children.read_text().split():
+        maps += Path(f"/proc/{child}/maps").read_text()
+    assert "onnxruntime" in maps, "the worker was looked at"
+    for library in ("libtorch", "great_expectations", "mlflow"):
+        assert library not in maps
+
+
+def test_the_online_store_holds_what_was_materialised(planted_run: PlantedRun) -> None:
+    store = Path(load_spec(planted_run.spec).home) / "feature_store" / "online.db"
+    with sqlite3.connect(store) as connection:
+        (rows,) = connection.execute("SELECT count(*) FROM planted_item").fetchone()
+    assert rows >= 60
+
+
+def _iso(value: Any) -> str:
+    return str(value.isoformat())
