@@ -27,6 +27,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def tick(value: float) -> str:
+    """Return a round relative change for an axis: "+2.5 %"."""
+    return "0" if value == 0 else f"{100 * value:+g}{SPACE}%".replace("-", "−")
+
+
 def share(value: float) -> str:
     """Return a share of runs: "4.2 %"."""
     return f"{100 * value:.1f}{SPACE}%"

@@ -24,7 +24,10 @@ class Gate(Section):
     )
     slices: list[str] = Field(
         default_factory=list,
-        description="Columns of the test set whose values may not lose; Holm over all of them.",
+        description=(
+            "Columns of the test set whose values may not lose; Holm over all of them. A slice "
+            "with few users needs a wide margin."
+        ),
     )
     slice_margin: Fraction | None = Field(
         None, description="Relative loss tolerated within a slice; null: the goal's margin."
