@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from shopguide.bundle.preprocessing import MISSING, UNKNOWN
 
-LARGE = 256
+LARGE = 1000
 """Codes above which a categorical is large: ids, as a rule."""
 
 _INITIAL_SCALE = 0.05

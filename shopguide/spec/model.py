@@ -21,7 +21,8 @@ class Model(Section):
         0.1,
         ge=0,
         lt=1,
-        description="Share of ids shown to training as unknown, so that new ones are served well.",
+        description="Share of ids (categoricals of over 1,000 values) that training sees as "
+        "unknown: new ones are served well, and known ones are not learnt by heart.",
     )
     max_vocabulary: int = Field(
         200_000, ge=2, description="Values of a categorical that get an embedding; rarer share one."

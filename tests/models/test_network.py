@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from shopguide.bundle.preprocessing import MISSING, UNKNOWN
 from shopguide.models import Network
-from shopguide.models.encoder import embedding_width
+from shopguide.models.encoder import LARGE, Encoder, embedding_width
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec.model import Model
 from shopguide.spec.tasks import AmountTask, BinaryTask
@@ -55,3 +56,23 @@ def test_a_row_of_weight_two_counts_as_two_rows() -> None:
 )
 def test_an_embedding_grows_with_its_vocabulary(codes: int, largest: int, width: int) -> None:
     assert embedding_width(codes, largest) == width
+
+
+def test_some_ids_are_shown_as_unknown_in_training_alone() -> None:
+    torch.manual_seed(0)
+    sizes = {"embedding_dim": 4, "dropout": 0.0, "unknown_rate": 0.3}
+    encoder = Encoder([LARGE + 1, LARGE], 0, **sizes)
+    codes = torch.full((2000, 2), 7)
+    codes[:500] = MISSING
+    unknown = encoder.tables[0].weight[UNKNOWN]
+    hidden = (encoder(codes, torch.empty(2000, 0))[:, :4] == unknown).all(dim=1)
+    assert not hidden[:500].any()  # missing stays missing
+    # 1,500 draws of .3: standard deviation .012; four of them
+    assert hidden[500:].float().mean().item() == pytest.approx(0.3, abs=0.05)
+    small = encoder(codes, torch.empty(2000, 0))[500:, 4:]
+    assert (small == encoder.tables[1].weight[7]).all()
+    encoder.eval()
+    torch.testing.assert_close(
+        encoder(codes, torch.empty(2000, 0))[500:, :4],
+        encoder.tables[0].weight[7].expand(1500, -1),
+    )

@@ -13,6 +13,7 @@ from shopguide.training.calibrate import (
     fit_scale,
     log_loss,
 )
+from shopguide.training.hashing import hash_share
 
 ROWS = 40_000
 RNG = np.random.default_rng(0)
@@ -84,3 +85,13 @@ def test_labels_of_one_kind_give_no_calibrator() -> None:
     calibrators, records = fit_calibrators({"click": TRUE_P, "value": TRUE_P}, rows, TASKS)
     assert calibrators.tasks == {}
     assert {record.kept for record in records.values()} == {"none"}
+
+
+def test_what_helps_only_the_users_it_was_fitted_on_is_dropped() -> None:
+    rows = table(np.zeros(ROWS))
+    fitted_on = hash_share(rows["user_id"], salt="calibration") < 0.5
+    clicks = np.where(fitted_on, 1 - LABEL, LABEL)  # half of the users behave the other way round
+    odd = rows.set_column(1, "click", pa.array(clicks))
+    calibrators, records = fit_calibrators({"click": TRUE_P, "value": TRUE_P}, odd, TASKS)
+    assert records["click"].after > records["click"].before
+    assert calibrators.tasks == {}

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
@@ -135,14 +136,38 @@ def test_the_profile_says_what_the_training_rows_were_like(
     assert profile.log_end.isoformat() == "2024-04-01T00:00:00+00:00"
 
 
-def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(
+def test_the_same_seed_gives_the_same_bundle_and_another_seed_another_network(
     planted_spec: Spec, training_set: Path, tmp_path: Path
 ) -> None:
     spec = with_training(planted_spec, epochs=1)
-    versions = [train_mtl(spec, training_set, tmp_path / name).version for name in ("a", "b")]
-    assert versions[0] == versions[1]
-    other = spec.model_copy(update={"seed": 5})
-    assert train_mtl(other, training_set, tmp_path / "c").version != versions[0]
+    versions, graphs = set(), set()
+    for name, seed in (("a", 0), ("b", 0), ("c", 5)):
+        seeded = spec.model_copy(update={"seed": seed})
+        versions.add(train_mtl(seeded, training_set, tmp_path / name).version)
+        graphs.add((tmp_path / name / "model.onnx").read_bytes())
+        torch.rand(1)  # moves the generator that a caller may have used: it must not matter
+    assert len(versions) == len(graphs) == 2
+
+
+def test_training_leaves_the_callers_generator_and_threads_alone(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    train_mtl(with_training(planted_spec, max_steps=2), training_set, tmp_path / "model")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_weights_of_the_best_epoch_are_kept(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    hasty = with_training(planted_spec, learning_rate=0.1, schedule="constant", patience=3)
+    record = train_mtl(hasty, training_set, tmp_path / "model").record
+    assert record.best_epoch < len(record.epochs)  # else the test says nothing
+    valid = read(training_set, "valid")
+    p = load_bundle(tmp_path / "model").predict_raw(valid)["click"]
+    best = record.epochs[record.best_epoch - 1].valid_losses["click"]
+    assert log_loss(valid["click"].to_numpy(), p) == pytest.approx(best, rel=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["single_task", "shared_bottom"])
