@@ -18,6 +18,7 @@ from shopguide.features.snapshots import view_snapshots
 from shopguide.features.store import offline_folder, view_inputs, view_keys
 from shopguide.files import atomic_directory
 from shopguide.logs.schema import FORMAT
+from shopguide.logs.zones import zone
 from shopguide.spec import Spec
 
 _log = logging.getLogger(__name__)
@@ -63,8 +64,10 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
         Rows by view.
 
     Raises:
-        ShopguideError: the log lacks a table or a column that the catalogue names.
+        ShopguideError: the log lacks a table or a column that the catalogue names, or there is no
+            such time zone.
     """
+    zone(spec.features.timezone, "spec features.timezone")
     period = LogPeriod.read(log)
     connection = ibis.duckdb.connect()
     connection.raw_sql("SET TimeZone = 'UTC'; SET memory_limit = '3GB'")
@@ -112,7 +115,16 @@ def _static(
 
 
 def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) -> None:
-    problems = []
+    problems = [
+        ShopguideError(
+            f"spec features.context.{name}",
+            f"table impressions of the log has no column {name!r}; it has "
+            f"{', '.join(tables['impressions'].columns)}",
+            "Name one of these",
+        )
+        for name in spec.features.context
+        if name not in tables["impressions"].columns
+    ]
     for name, columns in view_inputs(spec).items():
         if name in (USER_VIEW, ITEM_VIEW):
             table = "users" if name == USER_VIEW else "items"

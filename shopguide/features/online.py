@@ -71,6 +71,8 @@ class OnlineFeatures:
         return self._table(user_id, item_ids, context, values)
 
     def _ask(self, views: Sequence[str], entities: Mapping[str, list[str]]) -> dict[str, list[Any]]:
+        if not entities["item_id"]:
+            return {column.name: [] for view in views for column in self._columns[view]}
         needed = {key for view in views for key in self._keys[view]}
         references = [f"{view}:{column.name}" for view in views for column in self._columns[view]]
         response = self._store.get_online_features(

@@ -44,11 +44,12 @@ class Periods:
         """Return the Ibis expression of `index` for times between two instants.
 
         Args:
-            at: column with the zone UTC.
+            at: column with the zone UTC, on an engine whose session is in UTC.
             start: no time is earlier.
             end: no time is later.
         """
-        seconds = at.epoch_seconds().cast("int64")
+        # truncated first: DuckDB rounds half a second before midnight up into the next day
+        seconds = at.truncate("s").epoch_seconds().cast("int64")
         offset = self._offset_expression(seconds, start, end)
         return ((seconds + offset + self._shift()) // _SECONDS[self.unit]).cast("int64")
 

@@ -57,7 +57,7 @@ def feast_objects(
 
     Args:
         spec: checked spec; reads `name` and `features`.
-        home: the spec's home, resolved: file sources point below it.
+        home: the spec's home; file sources point below it, from any working directory.
     """
     from feast import Entity, FeatureService, FeatureView, FileSource, ValueType
 
@@ -70,7 +70,7 @@ def feast_objects(
     for name, columns in view_inputs(spec).items():
         source = FileSource(
             name=f"{name}_snapshots",
-            path=str(offline_folder(home) / f"{name}.parquet"),
+            path=str(offline_folder(home).resolve() / f"{name}.parquet"),
             timestamp_field=TIMESTAMP,
         )
         views.append(
