@@ -1,6 +1,7 @@
 """What the gate can and cannot see on a shop's own test period: false promotions and power."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -37,7 +38,7 @@ class PowerPoint:
         gain: of every goal alike, relative.
         power: share of the runs that promote, margins of the goals included.
         by_gain: share of the runs whose bound of J − 1 exceeds `min_gain`.
-        oracle: the same for the test that knows the variance: Φ((g − min_gain)/σ − z).
+        oracle: the same for the test that knows the variance: Φ(log((1 + g)/(1 + min_gain))/σ − z).
     """
 
     gain: float
@@ -199,8 +200,8 @@ def _curve(found: Relabelled, gate: Gate, spread: float) -> tuple[PowerPoint, ..
         gain = least + step * spread
         power = float(found.promoted(gain).mean())
         by_gain = float((found.gain_needed < gain).mean())
-        # planting g widens the spread to (1 + g)σ, for the oracle too
-        oracle = _NORMAL.cdf((gain - least) / ((1 + gain) * spread) - z)
+        # a planted gain multiplies, so the oracle's test is on the logarithm of J
+        oracle = _NORMAL.cdf(math.log((1 + gain) / (1 + least)) / spread - z)
         points.append(PowerPoint(gain, power, by_gain, oracle))
     return tuple(points)
 

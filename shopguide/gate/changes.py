@@ -11,7 +11,8 @@ from shopguide.gate.decision import (
     ObjectiveChange,
     SliceChange,
 )
-from shopguide.gate.statistics import Comparison, Interval, holm, loss_p_value
+from shopguide.gate.interval import Interval, Spread
+from shopguide.gate.statistics import Comparison, holm
 from shopguide.spec.gate import Gate
 from shopguide.spec.objective import Goal
 
@@ -127,7 +128,7 @@ def slice_changes(
         gate: reads `confidence`, `margins`, `slice_margin` and `min_users`.
     """
     rows = [
-        _slice_change(part, name, comparison.changes[k], comparison, k, gate)
+        _slice_change(part, name, comparison.spreads[k], gate)
         for part, comparison in zip(slices, comparisons, strict=True)
         for k, name in enumerate(goals)
     ]
@@ -137,11 +138,10 @@ def slice_changes(
     return tuple(row if row.p is None else _adjusted(row, next(adjusted), level) for row in rows)
 
 
-def _slice_change(
-    part: Slice, goal: str, interval: Interval | None, comparison: Comparison, k: int, gate: Gate
-) -> SliceChange:
+def _slice_change(part: Slice, goal: str, spread: Spread | None, gate: Gate) -> SliceChange:
+    interval = spread.interval(gate.confidence) if spread else None
     margin = gate.margins.get(goal, 0.0) if gate.slice_margin is None else gate.slice_margin
-    judged = interval is not None and part.users >= gate.min_users
+    judged = spread if part.users >= gate.min_users else None
     return SliceChange(
         column=part.column,
         value=part.value,
@@ -151,7 +151,7 @@ def _slice_change(
         lower=interval.lower if interval else None,
         upper=interval.upper if interval else None,
         margin=margin,
-        p=loss_p_value(comparison.draws[:, k], margin) if judged else None,
+        p=judged.p_value_of_loss(margin) if judged else None,
         p_holm=None,
         passes=None,
     )

@@ -15,7 +15,8 @@ from shopguide.gate.changes import (
     slice_changes,
 )
 from shopguide.gate.decision import BaselineChange, GoalChange, ObjectiveChange, SliceChange
-from shopguide.gate.statistics import Comparison, compare, values
+from shopguide.gate.delta import values
+from shopguide.gate.statistics import Comparison, compare
 from shopguide.gate.test_set import TestSet
 from shopguide.spec import Spec
 

@@ -12,19 +12,11 @@ from numpy.typing import NDArray
 
 from shopguide.gate.arms import Arms
 from shopguide.gate.bootstrap import bootstrap_totals, grid_totals
-from shopguide.objective.replay import goal_values
+from shopguide.gate.delta import influences, relative_changes, values
+from shopguide.gate.interval import Interval, Spread
 from shopguide.spec.objective import Goal
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate between two one-sided bounds."""
-
-    estimate: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +29,14 @@ class Comparison:
         changes: interval of each goal; None where the reference's value is zero in the data or in
             any replicate: the relative change has no finite spread then.
         objective: interval of J − 1; None where a weighted goal has none.
-        draws: change of each goal in each replicate [R, K]; not finite where undefined.
+        spreads: what the intervals were read from, goal by goal; None as in `changes`.
     """
 
     reference: Array
     challenger: Array
     changes: tuple[Interval | None, ...]
     objective: Interval | None
-    draws: Array
+    spreads: tuple[Spread | None, ...]
 
 
 def compare(
@@ -71,50 +63,11 @@ def compare(
     replicated = bootstrap_totals(side_by_side, replicates=replicates, seed=seed)
     drawn = np.split(replicated, ends, axis=1)
     return [
-        _comparison(values(t, arms.tasks, goals), values(d, arms.tasks, goals), goals, confidence)
+        _comparison(
+            arms, values(t, arms.tasks, goals), values(d, arms.tasks, goals), goals, confidence
+        )
         for arms, t, d in zip(pairs, totals, drawn, strict=True)
     ]
-
-
-def values(totals: Array, tasks: Sequence[str], goals: Mapping[str, Goal]) -> Array:
-    """Return F of the reference and of the challenger [..., 2, K].
-
-    Args:
-        totals: sums over users of `Arms.columns` [..., 2T + 1].
-        tasks: T of them.
-        goals: K goals.
-    """
-    requests, width = totals[..., -1], len(tasks)
-    arms = (totals[..., :width], totals[..., width : 2 * width])
-    return np.stack([goal_values(arm, requests, tasks, goals) for arm in arms], axis=-2)
-
-
-def relative_changes(arm_values: Array) -> Array:
-    """Return each goal's relative change [..., K] from `values`; not finite where undefined."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        changes: Array = arm_values[..., 1, :] / arm_values[..., 0, :] - 1
-    return changes
-
-
-def bounds(estimate: float, draws: Array, confidence: float) -> Interval:
-    """Return the percentile bounds, each one-sided at `confidence`.
-
-    Args:
-        estimate: on the data itself.
-        draws: of the replicates [R], finite.
-        confidence: such as 0.95: then 90 % lies between the two.
-    """
-    tail = 1 - confidence
-    lower, upper = np.quantile(draws, [tail, 1 - tail], method="weibull")
-    return Interval(estimate, float(lower), float(upper))
-
-
-def loss_p_value(draws: Array, margin: float) -> float:
-    """Return the one-sided p-value of "it loses the margin or more": (1 + #{≤ −margin}) / (R + 1).
-
-    Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, §4.2.
-    """
-    return float((1 + np.count_nonzero(draws <= -margin)) / (1 + len(draws)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -134,18 +87,24 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _comparison(
-    found: Array, drawn: Array, goals: Mapping[str, Goal], confidence: float
+    arms: Arms, found: Array, drawn: Array, goals: Mapping[str, Goal], confidence: float
 ) -> Comparison:
     changes, draws = relative_changes(found), relative_changes(drawn)
     defined = np.isfinite(changes) & np.isfinite(draws).all(axis=0)
-    intervals = tuple(
-        bounds(float(changes[k]), draws[:, k], confidence) if defined[k] else None
+    influence = influences(arms, found, goals)
+    spreads = tuple(
+        Spread.of(float(changes[k]), draws[:, k], influence[:, k]) if defined[k] else None
         for k in range(len(changes))
     )
     weights = np.array([goal.weight for goal in goals.values()])
     counted = weights > 0
     objective = None
     if defined[counted].all():
-        total = float((changes[counted] * weights[counted]).sum())
-        objective = bounds(total, (draws[:, counted] * weights[counted]).sum(axis=1), confidence)
-    return Comparison(found[0], found[1], intervals, objective, draws)
+        share = weights[counted]
+        objective = Spread.of(
+            float((changes[counted] * share).sum()),
+            (draws[:, counted] * share).sum(axis=1),
+            (influence[:, counted] * share).sum(axis=1),
+        ).interval(confidence)
+    intervals = tuple(spread.interval(confidence) if spread else None for spread in spreads)
+    return Comparison(found[0], found[1], intervals, objective, spreads)

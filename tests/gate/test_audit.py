@@ -61,9 +61,9 @@ def test_power_is_that_of_the_test_that_knows_the_variance(measured: Audit) -> N
 
 
 def test_the_least_gain_is_the_closed_form(measured: Audit) -> None:
-    # normal test: z_.95 + z_.80 standard errors, here of a spread that grows with 1 + g
+    # normal test on log J: z_.95 + z_.80 standard errors
     width = (norm.ppf(0.95) + norm.ppf(0.8)) * measured.standard_error
-    assert measured.minimum_detectable_gain == pytest.approx(width / (1 - width), rel=0.1)
+    assert measured.minimum_detectable_gain == pytest.approx(np.expm1(width), rel=0.1)
     assert measured.days_needed == pytest.approx(measured.days * (width / 0.01) ** 2)
 
 

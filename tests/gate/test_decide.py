@@ -160,8 +160,9 @@ def test_a_leaked_label_is_not_trusted(shop: Shop, tmp_path: Path) -> None:
     assert "label_leak:click" in decision.reasons
 
 
-def test_predictions_of_the_wrong_size_are_refused(shop: Shop, tmp_path: Path) -> None:
-    inflated = shop.model("inflated", TRUTH, bias=(1.0, -1.0))
+@pytest.mark.parametrize("bias", [1.0, -3.0])
+def test_predictions_of_the_wrong_size_are_refused(shop: Shop, tmp_path: Path, bias: float) -> None:
+    inflated = shop.model(f"bias{bias:g}", TRUTH, bias=(bias, -1.0))
     vague = shop.model("vague", VAGUE)
     decision = decide(shop.spec, inflated, shop.test_set, tmp_path, champion=vague)
     assert "calibration:click" in decision.reasons
