@@ -34,7 +34,7 @@ def check_log(connection: duckdb.DuckDBPyConnection, log: Path, spec: Spec) -> l
     for table in REQUIRED_TABLES:
         expectations = _expectations(connection, table)
         checks += run_suite(table, named_columns(connection, table, expectations), expectations)
-    return checks + _references(connection) + _exposure(connection, spec)
+    return [*checks, _numbers(connection), *_references(connection), *_exposure(connection, spec)]
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Check]:
@@ -85,6 +85,20 @@ def _expectations(connection: duckdb.DuckDBPyConnection, table: str) -> list[Exp
     else:
         expectations.append(unique([f"{table[:-1]}_id"], _AGAIN))
     return expectations
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection) -> Check:
+    """A value that is not a number looks like a missing one once it is in a data frame."""
+    bad = count(connection, "SELECT count(*) FROM events WHERE isnan(value)")
+    return Check(
+        "not_a_number",
+        "events, value",
+        "is a number or missing",
+        f"{bad:,} rows hold NaN",
+        _AGAIN,
+        "error",
+        passes=not bad,
+    )
 
 
 def _references(connection: duckdb.DuckDBPyConnection) -> list[Check]:

@@ -76,6 +76,7 @@ def _expectations(spec: Spec) -> list[Expectation]:
     found += [not_null(name, _AGAIN) for name in ("user_id", "shown_at", "sample_weight")]
     found.append(between("sample_weight", _AGAIN, least=0, above=True))
     for name, task in spec.tasks.items():
+        found.append(not_null(name, _AGAIN))
         event = f"Check that the log has events of kind {task.event!r} in each period"
         if isinstance(task, BinaryTask):
             found.append(in_set(name, [0, 1], _AGAIN))

@@ -40,7 +40,7 @@ def test_a_run_leaves_what_it_promises(planted_run: PlantedRun) -> None:
 
 def test_every_step_says_what_it_took(planted_run: PlantedRun) -> None:
     steps = planted_run.printed["steps"]
-    assert list(steps)[0] == "check_spec"
+    assert next(iter(steps)) == "check_spec"
     assert {"materialize_features", "train_mtl", "evaluate_gate", "promote_model"} <= set(steps)
     assert all(0 < step["peak_mb"] < 4_000 for step in steps.values())
 
