@@ -51,6 +51,7 @@ class Slice:
 
     Args:
         users: users with a row in it.
+        arms: what these rows bring, over all requests: the number cancels in a relative change.
     """
 
     column: str
@@ -104,10 +105,8 @@ def slices(
         for value, inside in _values(table, column):
             part = replace(requests, weight=requests.weight * inside)
             arms = rankings(part, scores[0], scores[1], objective)
-            touched = np.unique(requests.request[inside])
-            seen = np.bincount(requests.user[touched], minlength=requests.users)
             users = len(np.unique(user_of_row[inside]))
-            yield Slice(column, value, users, replace(arms, requests=seen.astype(np.float64)))
+            yield Slice(column, value, users, arms)
 
 
 def _values(table: pa.Table, column: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:

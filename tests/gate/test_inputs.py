@@ -10,6 +10,8 @@ import pytest
 
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.gate import decide, read_decision
+from shopguide.gate.gains import baseline_scores
+from shopguide.gate.test_set import read_test_set
 from shopguide.spec import check_text
 from tests.gate.conftest import SPEC, Shop
 from tests.gate.test_decide import changed
@@ -130,7 +132,17 @@ def test_a_column_the_spec_names_must_be_there(
     assert caught.value.where == where
 
 
-def test_a_missing_popularity_ranks_last(shop: Shop, tmp_path: Path) -> None:
+def test_what_has_no_popularity_ranks_below_all_that_has(shop: Shop, tmp_path: Path) -> None:
+    known = np.arange(shop.table().num_rows, dtype=float) - 50
+    known[::3] = np.nan
+    path = with_column(shop, tmp_path / "u.parquet", "popularity", known)
+    scores = baseline_scores(read_test_set(path, shop.spec, ["popularity"]), "popularity")
+    assert np.isfinite(scores).all()
+    assert scores[::3].max() < np.nanmin(known)
+    assert (scores[1::3] == known[1::3]).all()
+
+
+def test_a_popularity_that_nothing_has_is_still_beaten(shop: Shop, tmp_path: Path) -> None:
     unknown = with_column(
         shop, tmp_path / "u.parquet", "popularity", np.full(shop.table().num_rows, np.nan)
     )
