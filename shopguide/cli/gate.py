@@ -38,7 +38,10 @@ app = typer.Typer(
 @app.command("decide")
 def decide_command(
     challenger: Annotated[Path, typer.Option(help="Bundle to judge, its λ solved.")],
-    test_set: Annotated[Path, typer.Option(help="Training set, or a Parquet file of its kind.")],
+    test_set: Annotated[
+        Path,
+        typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
+    ],
     spec: SpecPath = DEFAULT_SPEC,
     champion: Annotated[Path | None, typer.Option(help="Bundle in production, if any.")] = None,
     champion_version: Annotated[str | None, typer.Option(help="Its registry version.")] = None,
@@ -78,7 +81,10 @@ def decide_command(
 @app.command("audit")
 def audit_command(
     challenger: Annotated[Path, typer.Option(help="Bundle, its λ solved.")],
-    test_set: Annotated[Path, typer.Option(help="Training set, or a Parquet file of its kind.")],
+    test_set: Annotated[
+        Path,
+        typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
+    ],
     spec: SpecPath = DEFAULT_SPEC,
     champion: Annotated[
         Path | None, typer.Option(help="Bundle to compare it with; none: gate.baseline.")
