@@ -8,15 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shopguide.errors import ShopguideError
+
 
 @contextmanager
-def atomic_directory(target: str | Path) -> Iterator[Path]:
+def atomic_directory(target: str | Path, *, marker: str) -> Iterator[Path]:
     """Yield an empty directory that takes the target's place when the body ends well.
 
     Args:
-        target: directory to write; an older one of that name is replaced.
+        target: directory to write; an empty one, or one that holds `marker`, is replaced.
+        marker: file that says that a directory is of our making.
+
+    Raises:
+        ShopguideError: the target is a file, or a directory with other content.
     """
     target = Path(target)
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / marker).is_file()
+    ):
+        raise ShopguideError(
+            str(target), f"exists and holds no {marker}", "Name a new directory to write to"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = target.with_name(f".{target.name}.{os.getpid()}.new")
     shutil.rmtree(staged, ignore_errors=True)

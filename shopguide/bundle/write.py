@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shopguide.bundle.atomic import atomic_folder
 from shopguide.bundle.bundle import fusion_document, load_bundle
 from shopguide.bundle.calibration import Calibrators
 from shopguide.bundle.document import Document
@@ -25,6 +24,7 @@ from shopguide.bundle.manifest import (
 )
 from shopguide.bundle.preprocessing import Preprocessing
 from shopguide.bundle.profile import Profile
+from shopguide.files import atomic_directory
 from shopguide.fusion import Fusion
 from shopguide.spec import Spec, dump_spec
 
@@ -60,7 +60,7 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
     Raises:
         ShopguideError: `out` holds something that is not a bundle.
     """
-    with atomic_folder(Path(out), marker=MANIFEST) as folder:
+    with atomic_directory(out, marker=MANIFEST) as folder:
         (folder / "model.onnx").write_bytes(contents.graph)
         dump_spec(contents.spec, folder / "spec.yaml")
         contents.preprocessing.write(folder / "preprocessing.json")
@@ -99,7 +99,7 @@ def with_fusion(bundle_dir: str | Path, out_dir: str | Path, fusion: Fusion) -> 
         ShopguideError: `bundle_dir` is not a whole bundle, or `out_dir` holds something else.
     """
     former = load_bundle(bundle_dir).manifest
-    with atomic_folder(Path(out_dir), marker=MANIFEST) as folder:
+    with atomic_directory(out_dir, marker=MANIFEST) as folder:
         for name in former.checksums:
             shutil.copyfile(Path(bundle_dir) / name, folder / name)
         fusion_document(fusion).write(folder / "fusion.json")

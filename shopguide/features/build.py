@@ -23,6 +23,8 @@ from shopguide.spec import Spec
 
 _log = logging.getLogger(__name__)
 
+_MARKER = "SNAPSHOTS"  # says that the offline folder is ours to replace
+
 
 @dataclass(frozen=True, slots=True)
 class LogPeriod:
@@ -74,7 +76,8 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
     tables = _tables(connection, Path(log))
     _check_columns(spec, tables, log)
     rows: dict[str, int] = {}
-    with atomic_directory(offline_folder(home)) as folder:
+    with atomic_directory(offline_folder(home), marker=_MARKER) as folder:
+        (folder / _MARKER).touch()
         for name, columns in view_inputs(spec).items():
             started = time.monotonic()
             path = folder / f"{name}.parquet"

@@ -18,6 +18,9 @@ from shopguide.spec import Spec
 FORMAT = 1
 """Version of the training set's layout."""
 
+SUMMARY = "training_set.json"
+"""File of a training set that is written last: its presence means complete."""
+
 _KEYS = ("row_id", "request_id", "user_id", "item_id", "shown_at", "sample_weight")
 _OPTIONAL = ("position", "propensity")
 
@@ -105,7 +108,7 @@ def write_training_set(
     columns = [*_KEYS, *(name for name in _OPTIONAL if name in present), *spec.tasks]
     chosen = [identifier(name) for name in columns]
     chosen += [_typed(column) for column in inputs if column.name not in columns]
-    with atomic_directory(out) as folder:
+    with atomic_directory(out, marker=SUMMARY) as folder:
         for split in SPLITS:
             connection.execute(
                 f"COPY (SELECT {', '.join(chosen)} FROM impressions WHERE split = '{split}' "
@@ -114,7 +117,7 @@ def write_training_set(
             )
         summary = _summarise(connection, spec, dropped, log_end)
         write_json(
-            folder / "training_set.json",
+            folder / SUMMARY,
             {
                 "format": FORMAT,
                 "spec": spec.name,

@@ -71,7 +71,7 @@ def write_log(
     started = time.monotonic()
     present = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
     rows: dict[str, int] = {}
-    with atomic_directory(out) as folder:
+    with atomic_directory(out, marker="log.json") as folder:
         for table in (name for name in TABLES if name in present):
             rows[table] = count(connection, f"SELECT count(*) FROM {identifier(table)}")
             target = quote(str(folder / f"{table}.parquet"))

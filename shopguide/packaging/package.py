@@ -71,7 +71,7 @@ def package_bento(
     except ServiceFailedError as error:
         reasons = (str(error),)
     blessing = Blessing(bento.tag, str(bento.path), reasons, startup, memory, findings)
-    with atomic_directory(out) as folder:
+    with atomic_directory(out, marker="bento.txt") as folder:
         write_text(folder / "bento.txt", f"{bento.tag}\n{bento.path}\n")
         write_json(folder / "blessing.json", {"blessed": blessing.blessed, **asdict(blessing)})
     _log.info(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shopguide.bundle import load_bundle
+from shopguide.bundle.manifest import MANIFEST
 from shopguide.files import atomic_directory
 from shopguide.registry.client import CHAMPION, open_client
 from shopguide.spec import Spec
@@ -82,7 +83,7 @@ def fetch_champion(spec: Spec, out: str | Path) -> str | None:
 
     client = open_client(spec)
     found = champion(client, spec)
-    with atomic_directory(out) as folder:
+    with atomic_directory(out, marker=MANIFEST) as folder:
         if found is not None:
             downloaded = Path(download_artifacts(artifact_uri=found.source, dst_path=str(folder)))
             for path in downloaded.iterdir():
