@@ -6,6 +6,7 @@ Example:
     0.79
 """
 
+from shopguide.training import _openmp  # noqa: F401 - before torch
 from shopguide.training.loop import Progress
 from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
 from shopguide.training.train import train_mtl
