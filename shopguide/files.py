@@ -50,6 +50,22 @@ def atomic_directory(target: str | Path, *, marker: str) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def existing(path: str | Path, *, made_by: str) -> Path:
+    """Return a path that must be there.
+
+    Args:
+        path: of a file.
+        made_by: command that writes it, for the message.
+
+    Raises:
+        ShopguideError: there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ShopguideError(str(path), "there is no such file", f"Write it with `{made_by}`")
+    return path
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     path = Path(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from shopguide.errors import InvalidDataError
 from shopguide.files import atomic_directory, sha256, write_json
 from shopguide.logs._duckdb import count, identifier, quote
 from shopguide.logs.schema import FORMAT, TABLES
@@ -67,8 +68,12 @@ def write_log(
         notes: what a reader must bear in mind.
         examples: a few of the rows that could not be read.
         end: ISO time after which nothing is known; None: that of the last event.
+
+    Raises:
+        InvalidDataError: no impression or no event is left.
     """
     started = time.monotonic()
+    _refuse_empty(connection, source, dropped)
     present = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
     rows: dict[str, int] = {}
     with atomic_directory(out, marker="log.json") as folder:
@@ -96,3 +101,24 @@ def write_log(
     shown = ", ".join(f"{number:,} {table}" for table, number in rows.items())
     _log.info("canonical log: %s, written in %.1f s", shown, time.monotonic() - started)
     return summary
+
+
+def _refuse_empty(
+    connection: duckdb.DuckDBPyConnection, source: str, dropped: Mapping[str, int]
+) -> None:
+    """Refuse a log from which nothing can be learnt, and say where its rows went."""
+    went = "; ".join(f"{number:,} {reason}" for reason, number in dropped.items() if number)
+    problems = [
+        InvalidDataError(
+            f"data ({source})",
+            f"no {what} is left" + (f" (left out: {went})" if went else ""),
+            fix,
+        )
+        for table, what, fix in (
+            ("events", "event", "Check that the export has purchases with a product and a value"),
+            ("impressions", "impression", "Export what was shown in the periods of the split"),
+        )
+        if not count(connection, f"SELECT count(*) FROM {table}")
+    ]
+    if problems:
+        raise InvalidDataError.combined(problems)

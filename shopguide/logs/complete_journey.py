@@ -185,7 +185,8 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
     raw = count(connection, "SELECT count(*) FROM raw_transactions")
     return {
-        "transaction lines without a product": raw - count(connection, "FROM lines SELECT count(*)")
+        "transaction lines of petrol, no named product, or nothing paid": raw
+        - count(connection, "FROM lines SELECT count(*)")
     }
 
 

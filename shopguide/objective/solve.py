@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shopguide.bundle import load_bundle, with_fusion
 from shopguide.errors import InvalidDataError
+from shopguide.files import existing
 from shopguide.fusion import Fusion
 from shopguide.objective.replay import (
     Requests,
@@ -59,11 +60,13 @@ def solve_objective(
         out: directory of the new bundle.
 
     Raises:
+        ShopguideError: the bundle or the training set is missing or broken.
         InvalidDataError: a goal is 0 on the validation period, so nothing can be relative to it.
     """
     started = time.monotonic()
-    table = pq.read_table(Path(training_set) / "valid.parquet")
-    requests = Requests.from_table(table, spec, where=f"{training_set}/valid.parquet")
+    path = existing(Path(training_set) / "valid.parquet", made_by="shopguide features")
+    table = pq.read_table(path)
+    requests = Requests.from_table(table, spec, where=str(path))
     predictions = load_bundle(bundle).predict(table)
     policy = _Policies(spec, requests, predictions)
     best = weighted_sum(policy.objective, len(policy.tasks))

@@ -36,6 +36,7 @@ def open_client(spec: Spec) -> "MlflowClient":
         ShopguideError: the registry cannot be reached.
     """
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when it is imported
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     from mlflow import MlflowClient
