@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from shopguide.features.periods import Periods
 
 UNITS = ["hour", "day", "week"]
-ZONES = ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]
+WITH_MIDNIGHTS = ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]
 """Lord Howe Island moves its clocks by half an hour; Kolkata lies half an hour off."""
+
+ZONES = [*WITH_MIDNIGHTS, "Africa/Cairo", "America/Havana"]
+"""Cairo's clocks go from midnight to one in spring; Havana has one midnight twice in autumn."""
 
 START = datetime(2023, 12, 1, tzinfo=UTC)
 END = datetime(2025, 1, 31, tzinfo=UTC)
@@ -37,7 +40,7 @@ def test_an_instant_lies_between_the_starts_of_its_period_and_the_next(
     assert periods.index(periods.start(number) - timedelta(microseconds=1)) == number - 1
 
 
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", WITH_MIDNIGHTS)
 def test_a_day_begins_at_local_midnight_and_a_week_on_monday(zone: str) -> None:
     for number in range(19_700, 20_100):  # days of 2023 to 2025
         local = Periods("day", zone).start(number).astimezone(ZoneInfo(zone))
@@ -74,7 +77,8 @@ def test_the_two_hours_of_a_clock_that_goes_back_are_two_periods() -> None:
 @pytest.mark.parametrize("unit", UNITS)
 def test_duckdb_gives_the_number_that_python_gives(unit: str, zone: str) -> None:
     periods = Periods(unit, zone)
-    edges = [periods.start(n) for n in range(periods.index(START), periods.index(END))][:9_000]
+    hours = int((END - START).total_seconds()) // 3_600
+    edges = [START + timedelta(hours=number) for number in range(hours)]  # of any period too
     steps = (timedelta(microseconds=-1), timedelta(0), timedelta(microseconds=1))
     times = sorted({max(START, min(END, edge + step)) for edge in edges for step in steps})
     connection = ibis.duckdb.connect()

@@ -144,6 +144,12 @@ def test_more_bad_rows_than_allowed_are_counted(prepare: Prepare) -> None:
             "u1,i1,buy,2024-01-01 10:05:00,5.5,s1\\n'. Close it, or end the file before that row",
         ),
         (
+            HEADER + VIEW + 'u1,"i""',  # a doubled quote is one of the text's, and closes nothing
+            "e.csv",
+            'e.csv, row 3: a quote that is not closed before the file ends: \'"i""\'. '
+            "Close it, or end the file before that row",
+        ),
+        (
             HEADER.replace("session", "User") + VIEW,
             "e.csv",
             "e.csv, row 1: the header repeats User, user. Give each column one name, "
@@ -156,7 +162,17 @@ def test_more_bad_rows_than_allowed_are_counted(prepare: Prepare) -> None:
             "or name the columns in data.header",
         ),
     ],
-    ids=["empty", "blank", "header only", "cut gzip", "no gzip", "open quote", "twice", "taken"],
+    ids=[
+        "empty",
+        "blank",
+        "header only",
+        "cut gzip",
+        "no gzip",
+        "open quote",
+        "doubled",
+        "twice",
+        "taken",
+    ],
 )
 def test_a_file_that_is_not_whole_is_refused(
     prepare: Prepare, content: str | bytes, name: str, message: str

@@ -114,7 +114,8 @@ def _labels(found: Sequence[Event]) -> tuple[int, int, float]:
     return "click" in kinds, "purchase" in kinds, value
 
 
-minutes = st.integers(0, 240).map(lambda number: START + timedelta(minutes=number))
+halves = st.integers(0, 8).map(lambda number: START + timedelta(minutes=30 * number))
+minutes = halves | st.integers(0, 240).map(lambda number: START + timedelta(minutes=number))
 ids = st.sampled_from(["a", "b"])
 money = st.none() | st.integers(0, 400).map(lambda quarters: quarters / 4)  # sums are exact
 kinds = st.sampled_from(["click", "purchase", "other"])
@@ -124,7 +125,7 @@ ALL_KINDS = [Event(None, "nobody", "nothing", kind, START, None) for kind in ("c
 @st.composite
 def shown(draw: st.DrawFn) -> list[Shown]:
     """Impressions of two users and two items; a request is a user's, with each item once."""
-    rows = draw(st.lists(st.tuples(ids, ids, st.integers(0, 3), minutes), min_size=1, max_size=12))
+    rows = draw(st.lists(st.tuples(ids, ids, st.integers(0, 3), halves), min_size=1, max_size=12))
     unique = {(f"{user}{request}", item): (user, at) for user, item, request, at in rows}
     return [Shown(request, user, item, at) for (request, item), (user, at) in unique.items()]
 
@@ -157,6 +158,14 @@ def test_the_window_is_closed_at_the_impression_and_open_at_its_end() -> None:
         ("r1", "i"): (0, 1, 2.0),
         ("r2", "j"): (1, 0, 0.0),
     }
+
+
+def test_of_two_requests_at_the_same_moment_the_first_by_name_is_credited() -> None:
+    impressions = [Shown(request, "u", "i", at(0)) for request in ("r2", "r1", "r3")]
+    events = [Event(None, "u", "i", kind, at(1), 2.0) for kind in ("click", "purchase")]
+    found = labelled(impressions, events, spec("user_item"))
+    assert found[("r1", "i")] == (1, 1, 2.0)
+    assert found[("r2", "i")] == found[("r3", "i")] == (0, 0, 0.0)
 
 
 def test_by_request_an_event_counts_for_the_request_that_it_names_and_no_other() -> None:
