@@ -11,7 +11,7 @@ export FEAST_USAGE = False
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test lint compile image bench clean
+.PHONY: help setup run serve test lint compile bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
