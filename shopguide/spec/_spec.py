@@ -17,7 +17,7 @@ from shopguide.spec.validation import Validation
 
 
 class Spec(Section):
-    """One document that says everything about a shop's model. Section by section: docs/spec.md."""
+    """One document that says everything about a shop's model; the only home of defaults."""
 
     name: Name = Field(description="Name of the registered model and of the Bento.")
     title: str | None = Field(None, description="What the report calls the shop.")
