@@ -40,6 +40,8 @@ def _refuse_open_quote(file: Path, delimiter: bytes) -> None:
     last = b""  # byte before the piece
     for piece in _pieces(file):
         at = 0
+        if quoted:
+            opened = (opened[0], (opened[1] + piece)[:_SHOWN])
         while (found := piece.find(b'"', at)) >= 0:
             line += piece.count(b"\n", at, found)
             previous = piece[found - 1 : found] or last

@@ -225,6 +225,12 @@ class CornerShop:
         return spec_of(home, **changed)
 
     @staticmethod
+    def features(*views: str, **changed: object) -> dict[str, object]:
+        """Return its section `features` with some of the views; keywords replace fields."""
+        section = DOCUMENT["features"]
+        return section | {"views": {name: section["views"][name] for name in views}} | changed
+
+    @staticmethod
     def write(folder: Path, tables: Mapping[str, Sequence[Row]], end: datetime = END) -> Path:
         """Write a canonical log."""
         return write_log(folder, tables, end)

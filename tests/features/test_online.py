@@ -103,7 +103,7 @@ def test_a_longer_log_brings_the_online_store_up_to_date(
     corner_shop: CornerShop, tmp_path: Path
 ) -> None:
     tables = corner_shop.tables()
-    spec = corner_shop.spec(tmp_path / "home")
+    spec = corner_shop.spec(tmp_path / "home", features=corner_shop.features("user"))
     end = datetime(2024, 4, 12, 12, tzinfo=UTC)
     early = {**tables, "events": [row for row in tables["events"] if row["at"] < end]}
     for name, log_tables, stop in (

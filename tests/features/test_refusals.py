@@ -1,6 +1,5 @@
 """A catalogue that asks for what the log lacks is refused before anything is written."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,6 @@ SUM = {
     "kind": "purchase",
     "measures": {"m": {"sum": "margin", "windows": [1]}},
 }
-
-
-def features(corner_shop: CornerShop, **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
-    document: dict[str, Any] = copy.deepcopy(corner_shop.document["features"])
-    return document | changed
 
 
 @pytest.mark.parametrize(
@@ -60,7 +54,7 @@ def features(corner_shop: CornerShop, **changed: Any) -> dict[str, Any]:  # noqa
 def test_a_column_that_the_log_lacks_is_refused(
     corner_shop: CornerShop, shop: Shop, tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
-    spec = corner_shop.spec(tmp_path / "home", features=features(corner_shop, **changed))
+    spec = corner_shop.spec(tmp_path / "home", features=corner_shop.features(**changed))
     with pytest.raises(ShopguideError) as caught:
         materialize_features(spec, shop.log, tmp_path / "training_set")
     assert str(caught.value) == message
@@ -103,14 +97,14 @@ def test_a_log_of_another_format_is_refused(
 def test_a_zone_that_does_not_exist_is_refused(
     corner_shop: CornerShop, shop: Shop, tmp_path: Path
 ) -> None:
-    changed = features(corner_shop, timezone="Europe/Atlantis")
+    changed = corner_shop.features(timezone="Europe/Atlantis")
     spec = corner_shop.spec(tmp_path / "home", features=changed)
     with pytest.raises(ShopguideError, match=r"spec features\.timezone: no zone 'Europe/Atlantis'"):
         materialize_features(spec, shop.log, tmp_path / "training_set")
 
 
 def test_two_inputs_of_one_name_are_refused(corner_shop: CornerShop, tmp_path: Path) -> None:
-    changed = features(corner_shop, user_attributes={"category": "categorical"})
+    changed = corner_shop.features(user_attributes={"category": "categorical"})
     with pytest.raises(ShopguideError) as caught:
         model_inputs(corner_shop.spec(tmp_path, features=changed))
     assert str(caught.value) == (

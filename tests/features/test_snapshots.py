@@ -106,7 +106,7 @@ def latest(
     return {name: last.get(name) for name in names}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     data=st.data(),
     unit=st.sampled_from(["hour", "day", "week"]),

@@ -1,6 +1,5 @@
 """What is registered in Feast is what the catalogue names, and no more."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def test_a_relative_home_works_from_any_directory(
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    spec = corner_shop.spec(Path("home"))
+    spec = corner_shop.spec(Path("home"), features=corner_shop.features("user"))
     materialize_features(spec, shop.log, "training_set")
     monkeypatch.chdir(tmp_path / "elsewhere")
     store = open_store(spec, tmp_path / "home")
@@ -45,15 +44,16 @@ def test_a_relative_home_works_from_any_directory(
 def test_a_view_that_the_catalogue_no_longer_names_is_removed(
     corner_shop: CornerShop, shop: Shop, tmp_path: Path
 ) -> None:
-    materialize_features(corner_shop.spec(tmp_path), shop.log, tmp_path / "training_set")
-    features = copy.deepcopy(corner_shop.document["features"])
-    del features["views"]["promotion"]
-    smaller = corner_shop.spec(tmp_path, features=features)
-    materialize_features(smaller, shop.log, tmp_path / "training_set")
-    names = {view.name for view in open_store(smaller, tmp_path).list_feature_views()}
+    before, after = (
+        corner_shop.spec(tmp_path, features=corner_shop.features(*views))
+        for views in (("user", "promotion"), ("user",))
+    )
+    for spec in (before, after):
+        materialize_features(spec, shop.log, tmp_path / "training_set")
+    names = {view.name for view in open_store(after, tmp_path).list_feature_views()}
     assert "promotion" not in names
     assert "user" in names
-    row = OnlineFeatures(smaller, tmp_path).read("u1", ["i1"], {"place_id": "p0"}).to_pylist()[0]
+    row = OnlineFeatures(after, tmp_path).read("u1", ["i1"], {"place_id": "p0"}).to_pylist()[0]
     assert "promotion_weeks_2" not in row
     assert row["user_baskets_3"] is not None
     assert not (tmp_path / "feature_store" / "offline" / "promotion.parquet").exists()
@@ -69,7 +69,8 @@ def test_a_view_that_no_impression_can_ask_gives_nulls(
             for table in ("impressions", "events")
         },
     }
-    spec = corner_shop.spec(tmp_path / "home")
+    features = corner_shop.features("user_place")
+    spec = corner_shop.spec(tmp_path / "home", features=features)
     log = corner_shop.write(tmp_path / "log", tables)
     summary = materialize_features(spec, log, tmp_path / "training_set")
     assert summary.rows == shop.summary.rows

@@ -116,7 +116,8 @@ def test_outcomes_after_the_end_of_the_log_are_not_taken_for_absent(
 ) -> None:
     end = datetime(2024, 4, 10, tzinfo=UTC)
     log = corner_shop.write(tmp_path / "log", shop.tables, end)
-    materialize_features(corner_shop.spec(tmp_path / "home"), log, tmp_path / "training_set")
+    spec = corner_shop.spec(tmp_path / "home", features=corner_shop.features())
+    materialize_features(spec, log, tmp_path / "training_set")
     test = pq.read_table(tmp_path / "training_set" / "test.parquet")
     latest = max(test["shown_at"].to_pylist())
     assert end - WINDOW - timedelta(days=2) < latest <= end - WINDOW
@@ -130,7 +131,7 @@ def test_a_period_without_impressions_is_refused_and_nothing_is_written(
         "valid": {"start": "2024-06-01", "end": "2024-07-01"},
         "test": {"start": "2024-07-01", "end": "2024-08-01"},
     }
-    spec = corner_shop.spec(tmp_path / "home", split=split)
+    spec = corner_shop.spec(tmp_path / "home", split=split, features=corner_shop.features())
     with pytest.raises(InvalidDataError) as caught:
         materialize_features(spec, shop.log, tmp_path / "training_set")
     first = min(row["shown_at"] for row in shop.tables["impressions"])
@@ -162,7 +163,10 @@ def test_with_labels_by_request_a_row_keeps_what_its_request_names(
         "value": 7.25,
     }
     tables = {**shop.tables, "events": [*shop.tables["events"], named]}
-    spec = corner_shop.spec(tmp_path / "home", attribution={"match": "request"})
+    by_request = {"match": "request"}
+    spec = corner_shop.spec(
+        tmp_path / "home", attribution=by_request, features=corner_shop.features()
+    )
     log = corner_shop.write(tmp_path / "log", tables)
     summary = materialize_features(spec, log, tmp_path / "training_set")
     assert summary.dropped.keys() == {"outside the periods"}  # the request is its own window
