@@ -9,6 +9,7 @@ from components._image import component
 def solve_objective(
     spec: Input[Artifact],
     model: Input[Model],
+    champion: Input[Model],
     training_set: Input[Dataset],
     solved: Output[Model],
     metrics: Output[Metrics],
@@ -18,6 +19,7 @@ def solve_objective(
     Args:
         spec: Checked spec, from check-spec.
         model: Bundle, from train-mtl.
+        champion: Bundle in production, from fetch-champion; an empty directory: none.
         training_set: Training set; only its validation period is read.
         solved: The bundle with its fusion weights λ.
         metrics: λ of each task, and the objective on the validation period.
@@ -27,5 +29,11 @@ def solve_objective(
     from shopguide.step import log_metrics, step
 
     with step("solve_objective"):
-        summary = solve_objective(load_spec(spec.path), model.path, training_set.path, solved.path)
+        summary = solve_objective(
+            load_spec(spec.path),
+            model.path,
+            training_set.path,
+            solved.path,
+            champion=champion.path,
+        )
         log_metrics(metrics, {f"lambda_{t}": weight for t, weight in summary.weights.items()})

@@ -27,10 +27,13 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
 
         with dsl.If(validated.outputs["Output"] == True, name="data-is-valid"):  # noqa: E712 - kfp compiles the comparison
             trained = steps.train_mtl(spec=spec, training_set=training_set)
-            challenger = steps.solve_objective(
-                spec=spec, model=trained.outputs["model"], training_set=training_set
-            ).outputs["solved"]
             champion = steps.fetch_champion(spec=spec).set_caching_options(False)
+            challenger = steps.solve_objective(
+                spec=spec,
+                model=trained.outputs["model"],
+                champion=champion.outputs["champion"],
+                training_set=training_set,
+            ).outputs["solved"]
             gate = steps.evaluate_gate(
                 spec=spec,
                 champion=champion.outputs["champion"],

@@ -21,7 +21,7 @@ from shopguide.spec import Spec, load_spec
 PREDICTION = "prediction_{}"
 """Column of the golden rows with a task's expected prediction."""
 
-_CHUNK = 65_536  # rows a graph call: bounds memory by this, not by the table
+_CHUNK = 8_192  # rows a graph call: bounds memory by this, not by the table
 _RETRAIN = "Copy the bundle again from where it was written, or train it again"
 
 

@@ -22,6 +22,9 @@ def solve(
     training_set: Annotated[Path, typer.Option(help="Its validation period is read.")],
     spec: SpecPath = DEFAULT_SPEC,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("runs/model"),
+    champion: Annotated[
+        Path | None, typer.Option(help="Bundle in production: its goals are not to be lost.")
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -31,13 +34,14 @@ def solve(
     from shopguide.spec import load_spec
 
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    summary = solve_objective(loaded, bundle, training_set, out)
+    summary = solve_objective(loaded, bundle, training_set, out, champion=champion)
     if as_json:
         print_json(asdict(summary))
         return
     for task, weight in summary.weights.items():
         stdout.print(f"λ {task:<16}{weight:>8.3f}", highlight=False)
     stdout.print(
-        f"J {summary.objective:.4f} on validation (equal λ: 1), {summary.evaluated} tried → {out}",
+        f"J {summary.objective:.4f} on validation ({summary.reference}: 1), "
+        f"{summary.evaluated} tried → {out}",
         highlight=False,
     )
