@@ -108,7 +108,8 @@ def test_every_cleaned_line_is_one_purchase_event(journey: Prepared, raw: Path) 
     )
     assert events[0][0] == events[0][2] == lines[0][0]
     assert events[0][1] == pytest.approx(lines[0][1], rel=1e-9)
-    dropped = journey.summary.dropped["transaction lines of petrol, no named product, or nothing paid"]
+    reason = "transaction lines of petrol, no named product, or nothing paid"
+    dropped = journey.summary.dropped[reason]
     assert events[0][0] + dropped == 1_469_307  # rows of the raw file
 
 
