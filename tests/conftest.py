@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+# tests run side by side, so each gets one thread; read when torch or numpy are first imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from tests.planted import write_export, write_spec
 
 ROOT = Path(__file__).resolve().parent.parent
