@@ -43,12 +43,12 @@ def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False
     spec = _absolute(spec)
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    run_id = _run_id(out, resume=resume)
-    root = out / "steps" / run_id
-    root.mkdir(parents=True, exist_ok=True)
-    events = root / "events.jsonl"
-    events.unlink(missing_ok=True)
-    with _only_run(Path(spec.home)):
+    with _only_run(Path(spec.home)), _only_run(out):
+        run_id = _run_id(out, resume=resume)
+        root = out / "steps" / run_id
+        root.mkdir(parents=True, exist_ok=True)
+        events = root / "events.jsonl"
+        events.unlink(missing_ok=True)
         _execute(spec, run_id, root, out / "run.log", events, console)
         finished = read_events(events)
         result = gather(root, out, run_id, finished)
@@ -69,9 +69,16 @@ def _absolute(spec: Spec) -> Spec:
 
 def _run_id(out: Path, *, resume: bool) -> str:
     state = out / "run.json"
-    last = json.loads(state.read_text(encoding="utf-8")) if state.exists() else None
-    if resume and last is not None and last["state"] == "running":
-        return str(last["run_id"])
+    if resume and state.exists():
+        try:
+            last = json.loads(state.read_text(encoding="utf-8"))
+            unfinished, run_id = last["state"] == "running", str(last["run_id"])
+        except (ValueError, KeyError, TypeError):
+            raise ShopguideError(
+                str(state), "is not the state of a run", "Start a new run, without --resume"
+            ) from None
+        if unfinished:
+            return run_id
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     _mark(out, run_id, "running")
     return run_id
@@ -84,15 +91,15 @@ def _mark(out: Path, run_id: str, state: str) -> None:
 
 
 @contextlib.contextmanager
-def _only_run(home: Path) -> Iterator[None]:
-    """Keep two runs from writing the same feature store and registry at once."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "run.lock").open("w") as lock:
+def _only_run(folder: Path) -> Iterator[None]:
+    """Keep two runs from writing the same feature store, registry or results at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ShopguideError(
-                str(home), "another run is using this home", "Wait for it, or set another home"
+                str(folder), "another run is using this directory", "Wait for it, or name another"
             ) from None
         yield
 

@@ -98,7 +98,7 @@ class Ranker:
         if len(request.items) > limit:
             raise BadRequestError("items", f"{len(request.items):,} candidates, at most {limit:,}")
         for name in request.context:
-            if name not in self._kinds and name != "place_id":
+            if name in ("user_id", "item_id") or (name not in self._kinds and name != "place_id"):
                 raise BadRequestError(f"context.{name}", "not an input of the model")
         for item, values in request.features.items():
             for name in values:
@@ -162,8 +162,8 @@ class Ranker:
         if weights is None or fusion is None:
             return self._bundle.score(predictions)
         total = sum(weights.values())
-        if not total > 0:
-            raise BadRequestError("weights", "all are 0; one must be above")
+        if not 0 < total < float("inf"):
+            raise BadRequestError("weights", "their sum must be above 0 and finite")
         unknown = [task for task in weights if task not in fusion.means]
         if unknown:
             known = ", ".join(fusion.means)

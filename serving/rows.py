@@ -68,7 +68,7 @@ def value_of(kind: str, value: str | float | None, path: str) -> str | float | d
     if value is None:
         return None
     if kind == "categorical":
-        return value if isinstance(value, str) else f"{value:g}"
+        return value if isinstance(value, str) else _as_text(value)
     if kind == "numeric":
         if isinstance(value, str):
             raise BadRequestError(path, f"is the text {value[:40]!r}, expected a number")
@@ -80,3 +80,8 @@ def value_of(kind: str, value: str | float | None, path: str) -> str | float | d
     if time.tzinfo is None:
         raise BadRequestError(path, f"{value} names no zone, expected one such as +00:00")
     return time
+
+
+def _as_text(value: float) -> str:
+    """Write a number as an id: whole numbers without a point or an exponent."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,5 +1,6 @@
 """What the service is asked and what it answers."""
 
+from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -47,7 +48,7 @@ class RankRequest(Strict):
     @model_validator(mode="after")
     def _each_candidate_once(self) -> Self:
         if len(set(self.items)) != len(self.items):
-            repeated = next(item for item in self.items if self.items.count(item) > 1)
+            ((repeated, _),) = Counter(self.items).most_common(1)
             msg = f"items: {repeated!r} stands more than once"
             raise ValueError(msg)
         strangers = set(self.features) - set(self.items)

@@ -71,9 +71,15 @@ def write_text(path: str | Path, text: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
-    staged.write_text(text, encoding="utf-8")
-    _sync(staged)
-    staged.replace(path)
+    try:
+        staged.write_text(text, encoding="utf-8")
+        _sync(staged)
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ShopguideError(
+            str(path), f"cannot be written: {error.strerror}", "Name another file"
+        ) from None
     _sync(path.parent)
 
 

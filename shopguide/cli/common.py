@@ -1,6 +1,7 @@
 """Options that the verbs share, and how an error reaches the person who typed the command."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON line for ma
 
 DEFAULT_SPEC = Path("specs/complete_journey.yaml")
 
+DEBUG_VARIABLE = "SHOPGUIDE_DEBUG"
+"""Environment variable that asks for the traceback of an internal error."""
+
 stderr = Console(stderr=True)
 stdout = Console()
 
@@ -35,13 +39,24 @@ def print_json(result: object) -> None:
 def run_app(app: Callable[..., Any]) -> None:
     """Run a typer application; a user's mistake ends it with a message instead of a traceback.
 
-    Exit code 2 is bad input, 1 an answer of no, 0 everything else.
+    Exit code 0 is yes, 1 an answer of no, 2 bad input, 3 a slip of ours: the last one says how to
+    see its traceback, so that a job can tell it from a refusal.
     """
     try:
         app()
     except ShopguideError as error:
         stderr.print(f"[bold red]error[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
+    except Exception as error:  # whatever it is, a person gets one line
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        stderr.print(
+            f"[bold red]internal error[/] {type(error).__name__}: {_escape(str(error)[:500])} "
+            f"Set {DEBUG_VARIABLE}=1 to see where, and report it.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        sys.exit(3)
     except KeyboardInterrupt:
         stderr.print("interrupted")
         sys.exit(130)

@@ -52,7 +52,13 @@ class _LazyVerbs(TyperGroup):
             formatter.write_dl(list(_VERBS.items()))
 
 
-app = typer.Typer(cls=_LazyVerbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=_LazyVerbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback(invoke_without_command=True)

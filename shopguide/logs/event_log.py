@@ -39,6 +39,7 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
         ShopguideError: a file, column, row or value is not as the mapping says; all at once.
     """
     zone(data.timezone, "spec data.timezone")
+    _refuse_unmapped(spec, data)
     with connect() as connection:
         connection.execute(f"SET TimeZone = {quote(data.timezone)}")
         _check_time_format(connection, data.time_format)
@@ -57,6 +58,24 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
             notes=notes,
             examples=[str(problem) for problem in reading.problems[:_EXAMPLES]],
         )
+
+
+def _refuse_unmapped(spec: Spec, data: EventLog) -> None:
+    """Refuse a task or exposure whose kind of event nothing is mapped to: a typo, most likely."""
+    kinds = sorted(set(data.kinds.values()))
+    wanted = {f"tasks.{name}.event": task.event for name, task in spec.tasks.items()}
+    wanted |= {"data.exposure.event": data.exposure.event}
+    problems = [
+        ShopguideError(
+            f"spec {field}",
+            f"{kind!r} is no kind that data.kinds maps to; those are {', '.join(kinds)}",
+            "Map a kind to it, or name one of these",
+        )
+        for field, kind in wanted.items()
+        if kind not in kinds
+    ]
+    if problems:
+        raise ShopguideError.combined(problems)
 
 
 def _files(path: str) -> list[Path]:
@@ -126,6 +145,12 @@ def _refuse_bad_values(connection: duckdb.DuckDBPyConnection, data: EventLog) ->
         ("_item IS NULL", columns.item_id, "empty", "Fill it, or leave the row out"),
         ("_kind IS NULL", columns.kind, f"not one of {allowed}", "Map it in data.kinds"),
         ("_at IS NULL", columns.at, f"no time as {data.time_format!r}", "Set data.time_format"),
+        (
+            "_at > now() + INTERVAL 1 DAY",
+            columns.at,
+            "in the future, which would move the end of the log",
+            "Mend the clock, or leave the row out",
+        ),
     ]
     if columns.value is not None:
         rules += [

@@ -37,21 +37,25 @@ def open_client(spec: Spec) -> "MlflowClient":
     """
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when it is imported
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its own 7 take minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     uri = registry_uri(spec)
-    Path(spec.home).mkdir(parents=True, exist_ok=True)
     try:
+        Path(spec.home).mkdir(parents=True, exist_ok=True)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         if not client.search_registered_models(f"name = '{spec.name}'"):
             client.create_registered_model(spec.name)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        shown = _without_secret(uri)
         raise ShopguideError(
-            f"registry {_without_secret(uri)}",
-            f"cannot be used: {error.message}",
+            f"registry {shown}",
+            f"cannot be used: {str(error).splitlines()[0].replace(uri, shown)}",
             "Check registry.uri, and that the server runs",
         ) from None
     return client

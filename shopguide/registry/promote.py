@@ -51,7 +51,14 @@ def promote_model(
         ShopguideError: the bundle or the decision cannot be read.
     """
     content = read_decision(decision)
-    checksum = load_bundle(bundle).manifest.checksum
+    manifest = load_bundle(bundle).manifest
+    if manifest.name != spec.name:
+        raise ShopguideError(
+            str(bundle),
+            f"is a bundle of {manifest.name!r}, the spec is of {spec.name!r}",
+            "Give the spec that it was trained with",
+        )
+    checksum = manifest.checksum
     _refuse_unless_decided(content, checksum, decision)
     client = open_client(spec)
     tag = _bento_tag(bento)
@@ -134,6 +141,12 @@ def _refuse_unless_decided(content: dict[str, Any], checksum: str, decision: str
             str(decision),
             f"the verdict is {content['verdict']!r}",
             "Only a bundle that the gate promotes can become champion",
+        )
+    if content.get("reasons"):
+        raise NotPromotedError(
+            str(decision),
+            f"the verdict is 'promote' in spite of {', '.join(map(str, content['reasons']))}",
+            "Let the gate decide again; a decision is not to be edited",
         )
     if content["challenger"]["checksum"] != checksum:
         raise NotPromotedError(

@@ -15,6 +15,12 @@ from shopguide.spec.split import Split
 from shopguide.spec.tasks import AmountTask, BinaryTask, Task
 from shopguide.spec.validation import Validation
 
+_RESERVED = {
+    "row_id", "request_id", "user_id", "item_id", "shown_at", "sample_weight", "position",
+    "propensity", "split",
+}  # fmt: skip
+"""Columns of the training set, which no task may be called like."""
+
 
 class Spec(Section):
     """One document that says everything about a shop's model; the only home of defaults."""
@@ -55,6 +61,14 @@ class Spec(Section):
             if not isinstance(self.tasks[task.after], BinaryTask):
                 msg = f"tasks.{name}.after: {task.after!r} is not a binary task"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_are_no_columns(self) -> Self:
+        taken = _RESERVED & set(self.tasks)
+        if taken:
+            msg = f"tasks.{min(taken)}: the name is that of a column; choose another"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -90,4 +90,4 @@ class Attribution(Section):
     """
 
     match: Literal["request", "user_item"] = "user_item"
-    window_hours: float = Field(168.0, gt=0, description="Hours after the impression.")
+    window_hours: float = Field(168.0, gt=0, le=87_600, description="Hours after the impression.")

@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from shopguide.spec._section import Name, Section
 
-Window = Annotated[int, Field(ge=1, description="Whole periods before the one of the impression.")]
+Window = Annotated[
+    int, Field(ge=1, le=100_000, description="Whole periods before the one of the impression.")
+]
 
 
 class Measure(Section):
@@ -63,6 +65,9 @@ class View(Section):
                 if part not in known:
                     msg = f"ratio {name} names {part!r}; this view has {', '.join(sorted(known))}"
                     raise ValueError(msg)
+        if len(set(self.keys)) != len(self.keys):
+            msg = f"keys: {self.keys[0]} stands twice"
+            raise ValueError(msg)
         if (self.table == "events") != (self.kind is not None):
             msg = "kind is needed for table: events, and only there"
             raise ValueError(msg)

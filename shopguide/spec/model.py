@@ -6,6 +6,8 @@ from pydantic import Field
 
 from shopguide.spec._section import Fraction, Rate, Section
 
+Units = Annotated[int, Field(ge=1, le=8192)]
+
 
 class Model(Section):
     """The architecture shared by all tasks; sizes are numbers of units."""
@@ -13,8 +15,8 @@ class Model(Section):
     architecture: Literal["single_task", "shared_bottom", "mmoe"] = "mmoe"
     embedding_dim: int = Field(16, ge=1, le=512, description="Largest embedding of a categorical.")
     experts: int = Field(4, ge=1, le=64, description="Experts that the tasks share (mmoe).")
-    hidden: list[int] = Field(default=[128, 64], min_length=1, description="Shared layers.")
-    tower: list[int] = Field(default=[32], description="Layers of each task's own tower.")
+    hidden: list[Units] = Field(default=[128, 64], min_length=1, description="Shared layers.")
+    tower: list[Units] = Field(default=[32], description="Layers of each task's own tower.")
     dropout: float = Field(0.1, ge=0, lt=1)
     batch_norm: bool = True
     unknown_rate: float = Field(
@@ -58,4 +60,4 @@ class Training(Section):
     label_smoothing: Fraction = Field(
         0.0, description="Binary labels move this share of the way to the task's rate."
     )
-    threads: int | None = Field(None, ge=1, description="Null: all cores.")
+    threads: int | None = Field(None, ge=1, le=1024, description="Null: all cores.")

@@ -16,6 +16,9 @@ class Period(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if (self.start.tzinfo is None) != (self.end.tzinfo is None):
+            msg = "start and end must both name a zone, or neither"
+            raise ValueError(msg)
         if self.end <= self.start:
             msg = f"ends at {self.end}, before it starts at {self.start}"
             raise ValueError(msg)
@@ -38,6 +41,9 @@ class Split(Section):
     def _in_order(self) -> Self:
         for earlier, later in (("train", "valid"), ("valid", "test")):
             first, second = getattr(self, earlier), getattr(self, later)
+            if (first.end.tzinfo is None) != (second.start.tzinfo is None):
+                msg = f"{earlier} and {later} must both name a zone, or neither"
+                raise ValueError(msg)
             if second.start < first.end:
                 msg = f"{later} starts at {second.start}, before {earlier} ends at {first.end}"
                 raise ValueError(msg)

@@ -80,6 +80,7 @@ def _psi(connection: duckdb.DuckDBPyConnection, column: ModelInput) -> float:
             f"[{', '.join(str(b / _BINS) for b in range(1, _BINS))}])) FROM train"
         ).fetchall()
         values = sorted(float(row[0]) for row in cuts if row[0] is not None)
+        values = [value for value in values if np.isfinite(value)]
         bin_of = " + ".join(f"({name} > {value!r})::INTEGER" for value in values) or "0"
     else:
         top = connection.execute(
