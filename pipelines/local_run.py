@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pipelines.compiling import ROOT
 from pipelines.failures import explain
-from pipelines.outcome import RunResult, gather
+from pipelines.outcome import RunResult, clear, gather, keep_data_page
 from pipelines.progress import Progress, read_events
 from pipelines.spec_text import spec_text
 from shopguide.errors import ShopguideError
@@ -49,7 +49,13 @@ def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False
         root.mkdir(parents=True, exist_ok=True)
         events = root / "events.jsonl"
         events.unlink(missing_ok=True)
-        _execute(spec, run_id, root, out / "run.log", events, console)
+        clear(out)
+        try:
+            _execute(spec, run_id, root, out / "run.log", events, console)
+        finally:
+            page = keep_data_page(root, out)
+            if page is not None:
+                console.print(f"data      {page}", highlight=False, soft_wrap=True)
         finished = read_events(events)
         result = gather(root, out, run_id, finished)
     _mark(out, run_id, "finished")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.progress import StepEvent
+from shopguide.errors import ShopguideError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,44 @@ class RunResult:
         return fields
 
 
+_FILES = ("decision.json", "report.html", "report.md", "data.html", "bento.txt")
+
+
+def clear(out: Path) -> None:
+    """Remove an earlier run's results, so that none is taken for this run's.
+
+    Args:
+        out: directory of the results.
+
+    Raises:
+        ShopguideError: it holds a `model` that no run has written.
+    """
+    model = out / "model"
+    if model.exists() and not (model / "bundle.json").is_file():
+        raise ShopguideError(
+            str(model), "exists and is no bundle of an earlier run", "Name another --out"
+        )
+    for name in _FILES:
+        (out / name).unlink(missing_ok=True)
+
+
+def keep_data_page(root: Path, out: Path) -> Path | None:
+    """Copy the page about the data, which a run that stops at invalid data has too.
+
+    Args:
+        root: kfp's pipeline root of this run id.
+        out: directory of the results.
+
+    Returns:
+        Where it is; None if the run did not come as far.
+    """
+    found = sorted(root.glob("train-and-promote-*/validate-data/report"))
+    if not found:
+        return None
+    shutil.copyfile(found[-1], out / "data.html")
+    return out / "data.html"
+
+
 def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunResult:
     """Copy the newest outputs of the steps from kfp's layout to where a user looks for them.
 
@@ -52,13 +91,11 @@ def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunRe
         run_id: id of the run.
         events: what the steps recorded.
     """
-    shutil.copyfile(_output(root, "validate-data", "report"), out / "data.html")
     gate = _output(root, "evaluate-gate", "decision")
     for name in ("decision.json", "report.html", "report.md"):
         shutil.copyfile(gate / name, out / name)
     _replace_tree(_output(root, "solve-objective", "solved"), out / "model")
     decision = json.loads((out / "decision.json").read_text(encoding="utf-8"))
-    (out / "bento.txt").unlink(missing_ok=True)
     bento = None
     if any(event.step == "package_bento" for event in events):
         packaged = _output(root, "package-bento", "bento")
