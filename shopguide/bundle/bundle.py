@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from shopguide.bundle.calibration import Calibrators
 from shopguide.bundle.document import Document
-from shopguide.bundle.manifest import FORMAT, MANIFEST, Manifest, file_checksums, overall_checksum
+from shopguide.bundle.manifest import (
+    FORMAT,
+    FUSION,
+    MANIFEST,
+    Manifest,
+    file_checksums,
+    overall_checksum,
+)
 from shopguide.bundle.preprocessing import Preprocessing
 from shopguide.bundle.profile import Profile
 from shopguide.errors import ShopguideError
@@ -110,7 +117,7 @@ def load_bundle(path: str | Path, *, threads: int | None = None) -> Bundle:
     """
     folder = Path(path)
     manifest = _verified_manifest(folder)
-    fusion = folder / "fusion.json"
+    fusion = folder / FUSION
     return Bundle(
         path=folder,
         manifest=manifest,

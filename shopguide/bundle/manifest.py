@@ -13,6 +13,12 @@ FORMAT = 1
 
 MANIFEST = "bundle.json"
 
+FUSION = "fusion.json"
+"""λ; there once the objective was solved."""
+
+SOLUTION = "solution.json"
+"""How λ was found."""
+
 
 class TaskEntry(Document):
     """A task that the bundle predicts.

@@ -14,7 +14,9 @@ from shopguide.bundle.calibration import Calibrators
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import (
     FORMAT,
+    FUSION,
     MANIFEST,
+    SOLUTION,
     InputEntry,
     Manifest,
     TaskEntry,
@@ -87,13 +89,16 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
     return manifest
 
 
-def with_fusion(bundle_dir: str | Path, out_dir: str | Path, fusion: Fusion) -> None:
+def with_fusion(
+    bundle_dir: str | Path, out_dir: str | Path, fusion: Fusion, solution: Document | None = None
+) -> None:
     """Copy a bundle and give the copy fusion weights, and with them a version of its own.
 
     Args:
-        bundle_dir: bundle, with or without weights.
+        bundle_dir: bundle, with or without weights; those it has, and their solution, are left out.
         out_dir: folder to write; an older bundle there is replaced, even `bundle_dir` itself.
         fusion: the weights.
+        solution: how they were found, written beside them.
 
     Raises:
         ShopguideError: `bundle_dir` is not a whole bundle, or `out_dir` holds something else.
@@ -101,8 +106,11 @@ def with_fusion(bundle_dir: str | Path, out_dir: str | Path, fusion: Fusion) -> 
     former = load_bundle(bundle_dir).manifest
     with atomic_directory(out_dir, marker=MANIFEST) as folder:
         for name in former.checksums:
-            shutil.copyfile(Path(bundle_dir) / name, folder / name)
-        fusion_document(fusion).write(folder / "fusion.json")
+            if name not in (FUSION, SOLUTION):
+                shutil.copyfile(Path(bundle_dir) / name, folder / name)
+        fusion_document(fusion).write(folder / FUSION)
+        if solution is not None:
+            solution.write(folder / SOLUTION)
         checksums = file_checksums(folder)
         checksum = overall_checksum(checksums)
         changes = {"checksums": checksums, "checksum": checksum, "version": checksum[:12]}

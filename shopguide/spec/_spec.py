@@ -9,7 +9,7 @@ from shopguide.spec.data import Attribution, Data
 from shopguide.spec.features import Features
 from shopguide.spec.gate import Gate
 from shopguide.spec.model import Model, Training
-from shopguide.spec.objective import Objective
+from shopguide.spec.objective import IMPRESSIONS, Objective
 from shopguide.spec.serving import Registry, Serving
 from shopguide.spec.split import Split
 from shopguide.spec.tasks import AmountTask, BinaryTask, Task
@@ -17,7 +17,7 @@ from shopguide.spec.validation import Validation
 
 _RESERVED = {
     "row_id", "request_id", "user_id", "item_id", "shown_at", "sample_weight", "position",
-    "propensity", "split",
+    "propensity", "split", "impressions",
 }  # fmt: skip
 """Columns of the training set, which no task may be called like."""
 
@@ -72,13 +72,28 @@ class Spec(Section):
         return self
 
     @model_validator(mode="after")
-    def _goals_name_tasks(self) -> Self:
-        known = ", ".join(self.tasks)
+    def _goals_name_outcomes(self) -> Self:
+        taken = sorted({*self.tasks, IMPRESSIONS} & set(self.objective.outcomes))
+        if taken:
+            msg = f"objective.outcomes: {taken[0]!r} is the name of another outcome; rename it"
+            raise ValueError(msg)
+        known = [*self.tasks, *self.objective.outcomes, IMPRESSIONS]
         for name, goal in self.objective.goals.items():
-            for field, task in (("task", goal.task), ("per", goal.per)):
-                if task is not None and task not in self.tasks:
-                    msg = f"objective.goals.{name}.{field}: no task {task!r}; tasks are {known}"
+            for field, outcome in (("task", goal.task), ("per", goal.per)):
+                if outcome is not None and outcome not in known:
+                    msg = (
+                        f"objective.goals.{name}.{field}: no task {outcome!r}; "
+                        f"outcomes are {', '.join(known)}"
+                    )
                     raise ValueError(msg)
+        for task in self.objective.rank_by or ():
+            if task not in self.tasks:
+                msg = f"objective.rank_by: no task {task!r}; tasks are {', '.join(self.tasks)}"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _sections_name_what_is_there(self) -> Self:
         for section, names, allowed in (
             ("gate.margins", self.gate.margins, self.objective.goals),
             ("gate.floors", self.gate.floors, self.tasks),

@@ -1,4 +1,4 @@
-"""What the shop wants: goals over tasks, and their weights."""
+"""What the shop wants: goals, their weights, and how the trade-off between them is solved."""
 
 import math
 from typing import Literal, Self
@@ -7,17 +7,24 @@ from pydantic import Field, model_validator
 
 from shopguide.spec._section import Fraction, Name, Section
 
+IMPRESSIONS = "impressions"
+"""Outcome that is 1 for every impression: the denominator of a rate per impression."""
+
 
 class Goal(Section):
-    """A goal's value is the discounted sum of a task's outcome over a request's ranked list.
+    """A goal's value is the discounted sum of an outcome over a request's ranked list.
 
-        F = mean over requests of Σ_i δ(rank_i) · outcome_i · weight_i
+        F = mean over requests of Σ_i δ(rank_i) · outcome_i · q_i
 
-    With `per`, the ratio of two such means (AOV: order value per purchase).
+    With `per`, the ratio of two such means: CVR is purchase per click, AOV order value per
+    purchase, CTR click per `impressions`. With logged propensities, a goal per `impressions` is
+    self-normalised (SNIPS).
     """
 
-    task: str
-    per: str | None = Field(None, description="Task of the denominator, for a ratio.")
+    task: str = Field(description="Task, or column of objective.outcomes, that is summed.")
+    per: str | None = Field(
+        None, description="Denominator, for a ratio: a task, an outcome, or `impressions`."
+    )
     weight: Fraction = Field(description="ω: the goal's share of the objective.")
     title: str | None = None
 
@@ -29,13 +36,58 @@ class Discount(Section):
     k: int = Field(5, ge=1)
 
 
+class Importance(Section):
+    """q: what a row counts: its sample_weight, and 1/propensity where propensities are used."""
+
+    propensity: Literal["ignore", "inverse"] = Field(
+        "ignore", description="inverse: q = sample_weight · min(1/propensity, clip)."
+    )
+    clip: float | None = Field(
+        None, gt=0, description="Most that 1/propensity may be; null: it is not clipped."
+    )
+
+    @model_validator(mode="after")
+    def _clips_what_is_used(self) -> Self:
+        if self.clip is not None and self.propensity == "ignore":
+            msg = "clip is set, but propensity is ignored; set propensity: inverse, or drop clip"
+            raise ValueError(msg)
+        return self
+
+
+Solver = Literal[
+    "weighted_sum", "chebyshev", "epsilon", "pareto", "nash", "kalai_smorodinsky", "egalitarian"
+]
+
+
 class Objective(Section):
     """J = Σ_k ω_k · F_k / F_k(champion); the champion scores 1."""
 
     goals: dict[Name, Goal] = Field(min_length=1)
+    outcomes: list[str] = Field(
+        default_factory=list,
+        description="Numeric columns of the training set, ≥ 0, that goals name beside tasks.",
+    )
     discount: Discount = Discount()
+    importance: Importance = Importance()
     fusion: Literal["additive", "multiplicative"] = "additive"
-    solver: Literal["weighted_sum"] = "weighted_sum"
+    rank_by: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Tasks that λ weighs; null: those of the goals, or all if no goal has one.",
+    )
+    solver: Solver = "weighted_sum"
+    loss_penalty: float = Field(
+        10.0,
+        ge=0,
+        description="weighted_sum: what losing 1 % of a goal to the champion costs, in % of J.",
+    )
+    maximise: str | None = Field(
+        None, description="epsilon: the goal to maximise; null: the one with the largest weight."
+    )
+    floors: dict[str, float] = Field(
+        default_factory=dict,
+        description="epsilon: goal → least F/F(champion); 1 for a goal that is not named.",
+    )
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:
@@ -43,4 +95,19 @@ class Objective(Section):
         if not math.isclose(total, 1.0, abs_tol=1e-9):
             msg = f"the goals' weights sum to {total:.6g}, must be 1"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_goals(self) -> Self:
+        known = ", ".join(self.goals)
+        if self.maximise is not None and self.maximise not in self.goals:
+            msg = f"maximise: no goal {self.maximise!r}; goals are {known}"
+            raise ValueError(msg)
+        for name, floor in self.floors.items():
+            if name not in self.goals:
+                msg = f"floors.{name}: no such goal; goals are {known}"
+                raise ValueError(msg)
+            if not floor > 0:
+                msg = f"floors.{name}: {floor:g}, must be above 0 (1: what the champion reaches)"
+                raise ValueError(msg)
         return self
