@@ -14,6 +14,7 @@ from shopguide.gate.arms import Arms
 from shopguide.gate.bootstrap import bootstrap_totals, grid_totals
 from shopguide.gate.delta import influences, relative_changes, values
 from shopguide.gate.interval import Interval, Spread
+from shopguide.gate.simultaneous import simultaneous_level
 from shopguide.spec.objective import Goal
 
 Array = NDArray[np.float64]
@@ -39,6 +40,35 @@ class Comparison:
     spreads: tuple[Spread | None, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """A challenger against a reference before a level is chosen.
+
+    Args:
+        reference: F of each goal [K].
+        challenger: likewise.
+        spreads: of each goal's relative change; None where it has none.
+        objective: spread of J − 1; None where a weighted goal has none.
+        gains: J − 1 of each replicate [R], in their order; None as `objective`.
+    """
+
+    reference: Array
+    challenger: Array
+    spreads: tuple[Spread | None, ...]
+    objective: Spread | None
+    gains: Array | None
+
+    def at(self, confidence: float) -> Comparison:
+        """Return the comparison with each bound one-sided at `confidence`."""
+        return Comparison(
+            self.reference,
+            self.challenger,
+            tuple(spread.interval(confidence) if spread else None for spread in self.spreads),
+            self.objective.interval(confidence) if self.objective else None,
+            self.spreads,
+        )
+
+
 def compare(
     pairs: Sequence[Arms],
     goals: Mapping[str, Goal],
@@ -56,6 +86,48 @@ def compare(
         replicates: of the bootstrap.
         seed: of the bootstrap.
     """
+    drawn = replicate(pairs, goals, replicates=replicates, seed=seed)
+    return [one.at(confidence) for one in drawn]
+
+
+def compare_candidates(
+    pairs: Sequence[Arms],
+    goals: Mapping[str, Goal],
+    *,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> tuple[list[Comparison], float]:
+    """Compare C candidates with one reference so that all bounds of J − 1 hold together.
+
+    Args:
+        pairs: one a candidate, over the same users in the same order.
+        goals: K goals.
+        confidence: that no candidate's J − 1 is below its bound.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The comparisons, and the confidence of each single bound.
+    """
+    drawn = replicate(pairs, goals, replicates=replicates, seed=seed)
+    single = 1 - simultaneous_level(
+        [one.gains for one in drawn if one.gains is not None], 1 - confidence
+    )
+    return [one.at(single) for one in drawn], single
+
+
+def replicate(
+    pairs: Sequence[Arms], goals: Mapping[str, Goal], *, replicates: int, seed: int
+) -> list[Replicated]:
+    """Draw the replicates of several pairs of arms, all with the same weights.
+
+    Args:
+        pairs: over the same users in the same order.
+        goals: K goals.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+    """
     columns = [arms.columns() for arms in pairs]
     side_by_side = np.concatenate(columns, axis=1)
     ends = np.cumsum([part.shape[1] for part in columns])[:-1]
@@ -63,9 +135,7 @@ def compare(
     replicated = bootstrap_totals(side_by_side, replicates=replicates, seed=seed)
     drawn = np.split(replicated, ends, axis=1)
     return [
-        _comparison(
-            arms, values(t, arms.tasks, goals), values(d, arms.tasks, goals), goals, confidence
-        )
+        _replicated(arms, values(t, arms.tasks, goals), values(d, arms.tasks, goals), goals)
         for arms, t, d in zip(pairs, totals, drawn, strict=True)
     ]
 
@@ -86,9 +156,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _comparison(
-    arms: Arms, found: Array, drawn: Array, goals: Mapping[str, Goal], confidence: float
-) -> Comparison:
+def _replicated(arms: Arms, found: Array, drawn: Array, goals: Mapping[str, Goal]) -> Replicated:
     changes, draws = relative_changes(found), relative_changes(drawn)
     defined = np.isfinite(changes) & np.isfinite(draws).all(axis=0)
     influence = influences(arms, found, goals)
@@ -98,13 +166,13 @@ def _comparison(
     )
     weights = np.array([goal.weight for goal in goals.values()])
     counted = weights > 0
-    objective = None
+    objective = gains = None
     if defined[counted].all():
         share = weights[counted]
+        gains = (draws[:, counted] * share).sum(axis=1)
         objective = Spread.of(
             float((changes[counted] * share).sum()),
-            (draws[:, counted] * share).sum(axis=1),
+            gains,
             (influence[:, counted] * share).sum(axis=1),
-        ).interval(confidence)
-    intervals = tuple(spread.interval(confidence) if spread else None for spread in spreads)
-    return Comparison(found[0], found[1], intervals, objective, spreads)
+        )
+    return Replicated(found[0], found[1], spreads, objective, gains)
