@@ -39,6 +39,8 @@ def auc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
     Returns:
         NaN where there is one class only.
     """
+    if not len(labels):
+        return float("nan")
     groups = np.zeros(len(labels), dtype=np.int64)
     return float(grouped_auc(labels, scores, groups, weights).auc[0])
 

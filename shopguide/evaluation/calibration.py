@@ -24,7 +24,9 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: the weighted mean of |predicted − observed|."""
+        """Expected calibration error: the weighted mean of |predicted − observed|; NaN if empty."""
+        if not self.weight.sum() > 0:
+            return float("nan")
         return float(np.average(np.abs(self.predicted - self.observed), weights=self.weight))
 
 
@@ -47,12 +49,14 @@ def reliability(
     Args:
         outcomes: 0/1 or money [N].
         predictions: expected outcome [N].
-        weights: ≥ 0, not all 0 [N].
+        weights: ≥ 0 [N]; all 0: an empty curve.
         bins: most bins.
 
     Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI
     2015; equal mass as in Nguyen and O'Connor, EMNLP 2015.
     """
+    if not weights.sum() > 0:
+        return Reliability(*np.empty((3, 0)))
     order = np.argsort(predictions, kind="stable")
     p, y, w = predictions[order], outcomes[order], weights[order]
     before = np.cumsum(w) - w

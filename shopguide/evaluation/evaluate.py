@@ -1,52 +1,20 @@
 """Every task's metrics of one set of predictions."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
-from shopguide.evaluation.auc import auc, gauc
-from shopguide.evaluation.calibration import Reliability, pcoc, reliability
-from shopguide.evaluation.likelihood import log_loss, normalised_entropy
-from shopguide.evaluation.money import normalised_gini, spearman, spearman_within
-from shopguide.objective import Requests
+from shopguide.errors import ShopguideError
+from shopguide.evaluation.task_metrics import TaskMetrics, amount_metrics, binary_metrics
+from shopguide.objective.replay import Requests
 from shopguide.spec import Spec
-from shopguide.spec.tasks import BinaryTask
+from shopguide.spec.tasks import BinaryTask, Task
 
 Floats = NDArray[np.float64]
 
 _LEAST = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class TaskMetrics:
-    """The metrics of one task.
-
-    Args:
-        kind: binary or amount.
-        metrics: by name; one that is not defined on these rows is NaN.
-        reliability: the calibration curve.
-        positives: rows with a positive outcome.
-    """
-
-    kind: str
-    metrics: Mapping[str, float]
-    reliability: Reliability
-    positives: int
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the fields as JSON has them: NaN as null, arrays as lists."""
-        curve = {name: values.tolist() for name, values in asdict(self.reliability).items()}
-        shown = {n: None if math.isnan(v) else v for n, v in self.metrics.items()}
-        return {
-            "kind": self.kind,
-            "positives": self.positives,
-            "metrics": shown,
-            "reliability": curve,
-        }
+_SLACK = 1e-6  # of a probability in float32
 
 
 def evaluate(
@@ -55,54 +23,61 @@ def evaluate(
     """Return the metrics of every task.
 
     Binary: auc, gauc (within users), pr_auc, log_loss, normalised_entropy, pcoc, ece. Amount: pcoc
-    (predicted over observed money), ece, normalised_gini over all impressions; spearman and
-    spearman_within (users) among the rows where something was paid, of the amount given that.
+    (predicted over observed money), bias (pcoc − 1), ece, normalised_gini and the decile chart
+    over all impressions; spearman and spearman_within (users) among the rows where something was
+    paid, of the amount given that.
 
     Args:
         requests: logged outcomes, weights and users.
         predictions: expected outcome by task [N].
         spec: reads the tasks.
+
+    Raises:
+        ShopguideError: a prediction is not finite, negative, or a probability above 1.
     """
-    user = requests.user[requests.request]
+    check_predictions(predictions, spec.tasks)
+    return evaluate_rows(requests, predictions, spec.tasks, slice(None))
+
+
+def evaluate_rows(
+    requests: Requests,
+    predictions: Mapping[str, Floats],
+    tasks: Mapping[str, Task],
+    rows: slice | NDArray[np.int64],
+) -> dict[str, TaskMetrics]:
+    """Return the metrics of every task on some of the rows, of predictions that were checked."""
+    user, weight = requests.user[requests.request][rows], requests.weight[rows]
     found = {}
-    for name, task in spec.tasks.items():
-        outcomes, predicted = requests.outcomes[name], predictions[name]
+    for name, task in tasks.items():
+        outcomes, predicted = requests.outcomes[name][rows], predictions[name][rows]
         if isinstance(task, BinaryTask):
-            metrics = _binary(outcomes, predicted, requests.weight, user)
+            found[name] = binary_metrics(outcomes, predicted, weight, user)
         else:
-            given = predictions[task.after] if task.after else np.ones(len(predicted))
-            metrics = _amount(outcomes, predicted, predicted / np.maximum(given, _LEAST), requests)
-        curve = reliability(outcomes, predicted, requests.weight)
-        metrics |= {"pcoc": pcoc(outcomes, predicted, requests.weight), "ece": curve.ece}
-        found[name] = TaskMetrics(task.kind, metrics, curve, int((outcomes > 0).sum()))
+            given = predictions[task.after][rows] if task.after else np.ones(len(predicted))
+            conditional = predicted / np.maximum(given, _LEAST)
+            found[name] = amount_metrics(outcomes, predicted, conditional, weight, user)
     return found
 
 
-def _binary(
-    labels: Floats, probabilities: Floats, weights: Floats, user: NDArray[np.int64]
-) -> dict[str, float]:
-    both = 0 < labels.sum() < len(labels)
-    precision = average_precision_score(labels, probabilities, sample_weight=weights) if both else 0
-    return {
-        "auc": auc(labels, probabilities, weights),
-        "gauc": gauc(labels, probabilities, user, weights),
-        "pr_auc": float(precision) if both else float("nan"),
-        "log_loss": log_loss(labels, probabilities, weights),
-        "normalised_entropy": normalised_entropy(labels, probabilities, weights),
-    }
+def check_predictions(predictions: Mapping[str, Floats], tasks: Mapping[str, Task]) -> None:
+    """Refuse predictions that no metric can be made of.
 
-
-def _amount(
-    outcomes: Floats, expected: Floats, given_paid: Floats, requests: Requests
-) -> dict[str, float]:
-    paid = outcomes > 0
-    user = requests.user[requests.request][paid]
-    _, dense = np.unique(user, return_inverse=True)
-    enough = int(paid.sum()) > 1
-    return {
-        "normalised_gini": normalised_gini(outcomes, expected, requests.weight),
-        "spearman": spearman(outcomes[paid], given_paid[paid]) if enough else float("nan"),
-        "spearman_within": spearman_within(outcomes[paid], given_paid[paid], dense)
-        if enough
-        else float("nan"),
-    }
+    Raises:
+        ShopguideError: a prediction is not finite, negative, or a probability above 1; all tasks.
+    """
+    problems = []
+    for name, task in tasks.items():
+        values, most = predictions[name], 1 + _SLACK if task.kind == "binary" else np.inf
+        bad = ~(np.isfinite(values) & (values >= 0) & (values <= most))
+        if bad.any():
+            row = int(np.argmax(bad))
+            wanted = "from 0 to 1" if task.kind == "binary" else "finite and not negative"
+            problems.append(
+                ShopguideError(
+                    f"prediction of {name}, row {row + 1}",
+                    f"is {values[row]:g}, must be {wanted} ({int(bad.sum()):,} rows in all)",
+                    "Train the model again; such a prediction cannot be served",
+                )
+            )
+    if problems:
+        raise ShopguideError.combined(problems)

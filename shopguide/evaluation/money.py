@@ -1,18 +1,53 @@
 """Whether large amounts are told from small ones, and whether their sum is right."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
 
 
-def spearman(outcomes: Floats, predictions: Floats) -> float:
-    """Return Spearman's rank correlation, ties at their mean; NaN where a side is constant."""
-    return _correlation(rankdata(outcomes), rankdata(predictions))
+@dataclass(frozen=True, slots=True)
+class DecileChart:
+    """Parts of equal weight by falling prediction, the most promising first; D of them.
+
+    Equal predictions share their outcomes evenly between the parts that they fall in: the value
+    expected if their order were drawn at random.
+
+    Args:
+        predicted: mean prediction of each part [D].
+        observed: mean outcome of each part [D].
+        share: part of all outcomes that lies in it [D], Σ = 1; NaN where nothing was observed.
+    """
+
+    predicted: Floats
+    observed: Floats
+    share: Floats
 
 
-def spearman_within(outcomes: Floats, predictions: Floats, groups: NDArray[np.int64]) -> float:
+def spearman(outcomes: Floats, predictions: Floats, weights: Floats | None = None) -> float:
+    """Return Spearman's rank correlation, ties at their mean rank.
+
+    A weight counts as so many equal rows.
+
+    Args:
+        outcomes: [N].
+        predictions: [N].
+        weights: ≥ 0 [N]; None: 1 each.
+
+    Returns:
+        NaN where a side is constant or there is no weight.
+
+    Source: Spearman, "The Proof and Measurement of Association between Two Things", 1904.
+    """
+    return spearman_within(outcomes, predictions, np.zeros(len(outcomes), np.int64), weights)
+
+
+def spearman_within(
+    outcomes: Floats, predictions: Floats, groups: Groups, weights: Floats | None = None
+) -> float:
     """Return the mean rank correlation within groups, weighted by their rows.
 
     Groups in which either side is constant are left out; NaN where that leaves none.
@@ -21,17 +56,23 @@ def spearman_within(outcomes: Floats, predictions: Floats, groups: NDArray[np.in
         outcomes: [N].
         predictions: [N].
         groups: index of each row's group [N].
+        weights: ≥ 0 [N]; a weight counts as so many equal rows; None: 1 each.
     """
-    x, y = _ranks_within(outcomes, groups), _ranks_within(predictions, groups)
-    sizes = np.bincount(groups).astype(np.float64)
-    means = (sizes + 1) / 2
-    dx, dy = x - means[groups], y - means[groups]
-    covariance = np.bincount(groups, weights=dx * dy)
-    spread = np.sqrt(np.bincount(groups, weights=dx * dx) * np.bincount(groups, weights=dy * dy))
+    if not len(outcomes):
+        return float("nan")
+    w = np.ones(len(outcomes)) if weights is None else weights
+    x, y = _middle_ranks(outcomes, groups, w), _middle_ranks(predictions, groups, w)
+    mass = np.bincount(groups, weights=w)
+    middle = mass[groups] / 2
+    dx, dy = x - middle, y - middle
+    covariance = np.bincount(groups, weights=w * dx * dy)
+    spread = np.sqrt(
+        np.bincount(groups, weights=w * dx * dx) * np.bincount(groups, weights=w * dy * dy)
+    )
     defined = spread > 0
     if not defined.any():
         return float("nan")
-    return float(np.average(covariance[defined] / spread[defined], weights=sizes[defined]))
+    return float(np.average(covariance[defined] / spread[defined], weights=mass[defined]))
 
 
 def normalised_gini(outcomes: Floats, predictions: Floats, weights: Floats) -> float:
@@ -46,31 +87,64 @@ def normalised_gini(outcomes: Floats, predictions: Floats, weights: Floats) -> f
     return _gini(outcomes, predictions, weights) / best if best > 0 else float("nan")
 
 
+def deciles(
+    outcomes: Floats, predictions: Floats, weights: Floats, *, parts: int = 10
+) -> DecileChart:
+    """Return the decile chart: what the rows with the largest predictions brought.
+
+    Args:
+        outcomes: money ≥ 0 [N].
+        predictions: expected money [N].
+        weights: ≥ 0, not all 0 [N]; a row may lie in two parts, in proportion.
+        parts: D of them.
+
+    Source: Wang et al. 2019, §4.2 (decile charts); ties after McSherry and Najork, "Computing
+    Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores", 2008.
+    """
+    order, last = _falling(predictions)
+    at = np.arange(parts + 1) / parts
+    place = np.concatenate(([0.0], np.cumsum(weights[order])[last]))
+    total = place[-1]
+
+    def sums(values: Floats) -> Floats:
+        reached = np.concatenate(([0.0], np.cumsum((weights * values)[order])[last]))
+        return np.diff(np.interp(at * total, place, reached))
+
+    gained = sums(outcomes)
+    everything = float(gained.sum())
+    share = gained / everything if everything > 0 else np.full(parts, np.nan)
+    return DecileChart(sums(predictions) / total * parts, gained / total * parts, share)
+
+
 def _gini(outcomes: Floats, by: Floats, weights: Floats) -> float:
-    order = np.argsort(-by, kind="stable")
-    values, mass, sums = by[order], weights[order], (weights * outcomes)[order]
+    order, last = _falling(by)
+    mass, sums = weights[order], (weights * outcomes)[order]
     if not sums.sum() > 0:
         return float("nan")
-    last = np.flatnonzero(np.concatenate((np.diff(values) != 0, [True])))
     share = np.concatenate(([0.0], np.cumsum(mass)[last] / mass.sum()))
     gained = np.concatenate(([0.0], np.cumsum(sums)[last] / sums.sum()))
     return float(2 * np.trapezoid(gained, share) - 1)
 
 
-def _correlation(x: Floats, y: Floats) -> float:
-    dx, dy = x - x.mean(), y - y.mean()
-    spread = float(np.sqrt((dx @ dx) * (dy @ dy)))
-    return float(dx @ dy) / spread if spread > 0 else float("nan")
+def _falling(values: Floats) -> tuple[Groups, Groups]:
+    """Return the rows by falling value [N], and where each run of equal values ends."""
+    order = np.argsort(-values, kind="stable")
+    last = np.flatnonzero(np.concatenate((np.diff(values[order]) != 0, [True])))
+    return order, last
 
 
-def _ranks_within(values: Floats, groups: NDArray[np.int64]) -> Floats:
-    """Rank within each group, from 1, ties at their mean."""
+def _middle_ranks(values: Floats, groups: Groups, weights: Floats) -> Floats:
+    """Return the weight below each row in its group, and half of that of its equals [N]."""
     order = np.lexsort((values, groups))
-    group, value = groups[order], values[order]
-    begin = np.flatnonzero(np.concatenate(([True], np.diff(group) != 0)))
-    run = np.flatnonzero(np.concatenate(([True], (np.diff(group) != 0) | (np.diff(value) != 0))))
-    lengths = np.diff(np.append(run, len(values)))
-    first = run - begin[np.searchsorted(begin, run, side="right") - 1]
+    group, value, weight = groups[order], values[order], weights[order]
+    starts_group = np.concatenate(([True], np.diff(group) != 0))
+    starts_run = starts_group | np.concatenate(([True], np.diff(value) != 0))
+    begin, run = np.flatnonzero(starts_group), np.flatnonzero(starts_run)
+    group_mass = np.add.reduceat(weight, begin)
+    run_mass = np.add.reduceat(weight, run)
+    before_group = np.cumsum(group_mass) - group_mass
+    group_of_run = np.searchsorted(begin, run, side="right") - 1
+    middle = np.cumsum(run_mass) - run_mass / 2 - before_group[group_of_run]
     ranks = np.empty(len(values))
-    ranks[order] = np.repeat(first + (lengths + 1) / 2, lengths)
+    ranks[order] = np.repeat(middle, np.diff(np.append(run, len(values))))
     return ranks
