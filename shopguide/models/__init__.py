@@ -2,15 +2,14 @@
 
 Example:
     >>> from shopguide.models import ARCHITECTURES
-    >>> sorted(ARCHITECTURES)
-    ['mmoe', 'shared_bottom', 'single_task']
+    >>> ARCHITECTURES["mmoe"].__name__, "ple" in ARCHITECTURES
+    ('MMoE', True)
 """
 
 from shopguide.models.architecture import Architecture
-from shopguide.models.mmoe import MMoE
+from shopguide.models.inputs import CodedInput, Inputs
+from shopguide.models.layout import Layout
 from shopguide.models.network import Network
 from shopguide.models.registry import ARCHITECTURES
-from shopguide.models.shared_bottom import SharedBottom
-from shopguide.models.single_task import SingleTask
 
-__all__ = ["ARCHITECTURES", "Architecture", "MMoE", "Network", "SharedBottom", "SingleTask"]
+__all__ = ["ARCHITECTURES", "Architecture", "CodedInput", "Inputs", "Layout", "Network"]

@@ -1,10 +1,12 @@
 """What every architecture does: one representation per task from one shared input."""
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
+from shopguide.models.layout import Layout
 from shopguide.spec.model import Model
 
 
@@ -17,10 +19,27 @@ class Architecture(nn.Module, ABC):
 
     output_dim: int
 
+    shares_representation: ClassVar[bool] = True
+    """False where each task has layers of its own from the input on: `shared` is then the input,
+    and there is nothing behind it whose gradients a balancer could reconcile."""
+
     @classmethod
     @abstractmethod
-    def build(cls, in_dim: int, tasks: int, model: Model) -> Self:
-        """Build from the spec's model section, for an input of D columns and T tasks."""
+    def build(cls, layout: Layout, model: Model) -> Self:
+        """Build from the spec's model section, for an input of D columns and T tasks.
+
+        Raises:
+            ShopguideError: the spec's tasks or inputs are not what this architecture is for.
+        """
+
+    @classmethod
+    def embedding_sets(cls, tasks: int) -> int:
+        """Return S, the embeddings of its own that each categorical value has: 1, as a rule.
+
+        With S > 1 the input is [B, S, D] instead of [B, D].
+        """
+        del tasks
+        return 1
 
     @abstractmethod
     def shared(self, x: Tensor) -> Tensor:
@@ -33,3 +52,7 @@ class Architecture(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Map the input [B, D] to one representation per task [B, T, H]."""
         return self.per_task(self.shared(x), x)
+
+    def regularisation(self) -> Tensor:
+        """Return what is added to the balanced loss in training, ≥ 0: nothing, as a rule."""
+        return torch.zeros(())

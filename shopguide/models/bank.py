@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from shopguide.spec.model import Model
 
 
 class Bank(nn.Module):
@@ -44,6 +47,32 @@ class Bank(nn.Module):
             nn.BatchNorm1d(members * h) if batch_norm else nn.Identity() for h in widths
         )
         self.dropout = nn.Dropout(dropout)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        members: int,
+        in_dim: int,
+        widths: Sequence[int],
+        *,
+        own_input: bool = False,
+    ) -> Self:
+        """Build with the dropout and the batch norm of the spec's model section."""
+        return cls(
+            members,
+            in_dim,
+            widths,
+            dropout=model.dropout,
+            batch_norm=model.batch_norm,
+            own_input=own_input,
+        )
+
+    @torch.no_grad()
+    def start_equal(self) -> None:
+        """Give every member the weights of the first."""
+        for weight in self.weights:
+            weight.copy_(weight[:1].expand_as(weight).clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, D], or [B, E, D] with `own_input`, to [B, E, H]."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from shopguide.models.architecture import Architecture
 from shopguide.models.bank import Bank
+from shopguide.models.layout import Layout
 from shopguide.spec.model import Model
 
 
@@ -26,12 +27,10 @@ class MMoE(Architecture):
         self.gates = nn.Parameter(torch.zeros(tasks, in_dim, experts.members))  # all start equal
 
     @classmethod
-    def build(cls, in_dim: int, tasks: int, model: Model) -> Self:
+    def build(cls, layout: Layout, model: Model) -> Self:
         """Build with `experts` perceptrons of `hidden` layers."""
-        experts = Bank(
-            model.experts, in_dim, model.hidden, dropout=model.dropout, batch_norm=model.batch_norm
-        )
-        return cls(experts, in_dim=in_dim, tasks=tasks)
+        experts = Bank.of(model, model.experts, layout.in_dim, model.hidden)
+        return cls(experts, in_dim=layout.in_dim, tasks=layout.tasks)
 
     def shared(self, x: Tensor) -> Tensor:
         """Map [B, D] to the experts' outputs [B, E, H]."""

@@ -1,6 +1,6 @@
 """The whole network: encoder, architecture, towers and heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from shopguide.models.bank import Bank
 from shopguide.models.encoder import Encoder
 from shopguide.models.heads import HEADS, Head, LabelStatistics, Outcome
+from shopguide.models.inputs import Inputs
+from shopguide.models.layout import Layout
 from shopguide.models.registry import ARCHITECTURES
 from shopguide.spec.model import Model
 from shopguide.spec.tasks import Task
@@ -17,8 +19,7 @@ class Network(nn.Module):
     """Predict every task of an impression. B batch, C categoricals, N numbers, T tasks.
 
     Args:
-        codes: number of codes of each categorical.
-        numbers: N.
+        inputs: the C categoricals and the N numbers.
         tasks: the spec's tasks, a parent before its stages.
         statistics: of the training labels, by task.
         model: the spec's model section.
@@ -26,32 +27,24 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        codes: Sequence[int],
-        numbers: int,
+        inputs: Inputs,
         tasks: Mapping[str, Task],
         statistics: Mapping[str, LabelStatistics],
         model: Model,
     ) -> None:
         super().__init__()
         self.parents = {name: task.after for name, task in tasks.items()}
+        architecture = ARCHITECTURES[model.architecture]
         self.encoder = Encoder(
-            codes,
-            numbers,
+            inputs,
             embedding_dim=model.embedding_dim,
             dropout=model.dropout,
             unknown_rate=model.unknown_rate,
+            sets=architecture.embedding_sets(len(tasks)),
         )
-        self.architecture = ARCHITECTURES[model.architecture].build(
-            self.encoder.output_dim, len(tasks), model
-        )
-        self.towers = Bank(
-            len(tasks),
-            self.architecture.output_dim,
-            model.tower,
-            dropout=model.dropout,
-            batch_norm=model.batch_norm,
-            own_input=True,
-        )
+        self.architecture = architecture.build(self._layout(inputs), model)
+        width = self.architecture.output_dim
+        self.towers = Bank.of(model, len(tasks), width, model.tower, own_input=True)
         self.heads = nn.ModuleDict(
             {
                 name: HEADS[_head_of(task)].build(
@@ -92,11 +85,23 @@ class Network(nn.Module):
         )  # [T, B]
         return rows @ weight / total
 
+    def regularisation(self) -> Tensor:
+        """Return the architecture's penalty, ≥ 0, to be added to the balanced loss."""
+        return self.architecture.regularisation()
+
     def head(self, name: str) -> Head:
         """Return a task's head."""
         head = self.heads[name]
         assert isinstance(head, Head)
         return head
+
+    def _layout(self, inputs: Inputs) -> Layout:
+        return Layout(
+            in_dim=self.encoder.output_dim,
+            columns=self.encoder.columns,
+            parents=self.parents,
+            categoricals=tuple(column.name for column in inputs.coded),
+        )
 
 
 def _head_of(task: Task) -> str:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from shopguide.models.architecture import Architecture
 from shopguide.models.bank import Bank
+from shopguide.models.layout import Layout
 from shopguide.spec.model import Model
 
 
@@ -24,10 +25,9 @@ class SharedBottom(Architecture):
         self.bottom = bottom
 
     @classmethod
-    def build(cls, in_dim: int, tasks: int, model: Model) -> Self:
+    def build(cls, layout: Layout, model: Model) -> Self:
         """Build with one perceptron of `hidden` layers."""
-        bottom = Bank(1, in_dim, model.hidden, dropout=model.dropout, batch_norm=model.batch_norm)
-        return cls(bottom, tasks=tasks)
+        return cls(Bank.of(model, 1, layout.in_dim, model.hidden), tasks=layout.tasks)
 
     def shared(self, x: Tensor) -> Tensor:
         """Map [B, D] to the bottom's output [B, 1, H]."""

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from shopguide.models.architecture import Architecture
 from shopguide.models.bank import Bank
+from shopguide.models.layout import Layout
 from shopguide.spec.model import Model
 
 
@@ -14,8 +15,10 @@ class SingleTask(Architecture):
 
         h_t(x) = MLP_t(x)
 
-    The shared representation is the input: B batch, D in_dim, T tasks, H output_dim.
+    There is no shared representation but the input: B batch, D in_dim, T tasks, H output_dim.
     """
+
+    shares_representation = False
 
     def __init__(self, bank: Bank) -> None:
         super().__init__()
@@ -23,10 +26,9 @@ class SingleTask(Architecture):
         self.bank = bank
 
     @classmethod
-    def build(cls, in_dim: int, tasks: int, model: Model) -> Self:
+    def build(cls, layout: Layout, model: Model) -> Self:
         """Build with one perceptron of `hidden` layers per task."""
-        bank = Bank(tasks, in_dim, model.hidden, dropout=model.dropout, batch_norm=model.batch_norm)
-        return cls(bank)
+        return cls(Bank.of(model, layout.tasks, layout.in_dim, model.hidden))
 
     def shared(self, x: Tensor) -> Tensor:
         """Return the input [B, D]."""

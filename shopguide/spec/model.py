@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shopguide.spec._section import Fraction, Rate, Section
+from shopguide.spec._section import Fraction, Name, Rate, Section
+from shopguide.spec.parts import ArchitectureName
 
 Units = Annotated[int, Field(ge=1, le=8192)]
 
@@ -12,9 +13,32 @@ Units = Annotated[int, Field(ge=1, le=8192)]
 class Model(Section):
     """The architecture shared by all tasks; sizes are numbers of units."""
 
-    architecture: Literal["single_task", "shared_bottom", "mmoe"] = "mmoe"
+    architecture: ArchitectureName = Field(
+        "mmoe", description="How the tasks share; `shopguide.models` has a file for each."
+    )
     embedding_dim: int = Field(16, ge=1, le=512, description="Largest embedding of a categorical.")
-    experts: int = Field(4, ge=1, le=64, description="Experts that the tasks share (mmoe).")
+    experts: int = Field(4, ge=1, le=64, description="Experts that the tasks share.")
+    task_experts: int = Field(
+        2, ge=1, le=64, description="Experts of each task's own (cgc, ple, adatt, stem)."
+    )
+    levels: int = Field(2, ge=1, le=8, description="Levels of experts (ple, adatt).")
+    tie: Literal["l2", "trace_norm"] = Field(
+        "l2",
+        description="What soft_sharing makes dear: squared distance of the tasks' weights "
+        "from their mean, or the rank of their weights.",
+    )
+    tie_weight: float = Field(
+        1e-4, ge=0, description="Weight of that penalty (soft_sharing, task_relation)."
+    )
+    scenario_inputs: list[Name] = Field(
+        default_factory=list,
+        description="Inputs that scale all inputs (pepnet), as a store or a page; none: all ids "
+        "and categories.",
+    )
+    person_inputs: list[Name] = Field(
+        default_factory=list,
+        description="Inputs that scale each task's layers (pepnet), as the user; none: likewise.",
+    )
     hidden: list[Units] = Field(default=[128, 64], min_length=1, description="Shared layers.")
     tower: list[Units] = Field(default=[32], description="Layers of each task's own tower.")
     dropout: float = Field(0.1, ge=0, lt=1)

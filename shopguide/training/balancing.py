@@ -1,10 +1,13 @@
 """Balancers: how the losses of the tasks become the one that is minimised."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 from torchjd.aggregation import UPGradWeighting
+
+from shopguide.errors import ShopguideError
+from shopguide.models import ARCHITECTURES
 
 
 class Balancer(Protocol):
@@ -20,6 +23,8 @@ class WeightedSum:
     Args:
         weights: c [T], ≥ 0.
     """
+
+    reads_shared: ClassVar[bool] = False
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
@@ -47,6 +52,8 @@ class UPGrad:
     towers too, where Adam undoes most of their scale.
     """
 
+    reads_shared: ClassVar[bool] = True
+
     def __init__(self, weights: Tensor) -> None:
         self.weighting = UPGradWeighting(pref_vector=weights)
 
@@ -63,3 +70,24 @@ BALANCERS: dict[str, type[WeightedSum] | type[UPGrad]] = {
     "weighted_sum": WeightedSum,
     "upgrad": UPGrad,
 }
+
+
+def require_shared(balancer: str, architecture: str) -> None:
+    """Refuse a balancer of gradients for an architecture whose tasks share no representation.
+
+    Args:
+        balancer: name in the spec.
+        architecture: name in the spec.
+
+    Raises:
+        ShopguideError: there is nothing to balance.
+    """
+    if not BALANCERS[balancer].reads_shared or ARCHITECTURES[architecture].shares_representation:
+        return
+    able = (name for name, found in ARCHITECTURES.items() if found.shares_representation)
+    raise ShopguideError(
+        "training.balancer",
+        f"{balancer} balances the tasks' gradients of a shared representation, and "
+        f"{architecture} has none",
+        f"Choose weighted_sum, or one of the architectures {', '.join(able)}",
+    )

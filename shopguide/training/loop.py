@@ -147,7 +147,7 @@ class _Run:
         shared, x = self.network.shared(batch.categorical, batch.numeric)
         outcomes = self.network.outcomes(shared, x)
         losses = self.network.losses(outcomes, self.smoothing(batch.labels), batch.weight)
-        loss = self.balancer(losses, shared)
+        loss = self.balancer(losses, shared) + self.network.regularisation()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -23,8 +23,9 @@ from shopguide.bundle.write import task_entries
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import ModelInput, model_inputs
 from shopguide.logs.splits import instants
-from shopguide.models import Network
+from shopguide.models import Inputs, Network
 from shopguide.spec import Spec
+from shopguide.training.balancing import require_shared
 from shopguide.training.calibrate import fit_calibrators
 from shopguide.training.export import export_graph
 from shopguide.training.loop import Fit, Progress, fit
@@ -62,6 +63,7 @@ def train_mtl(
     """
     started = time.perf_counter()
     _require_a_weight(spec)
+    require_shared(spec.training.balancer, spec.model.architecture)
     data = _read(spec, Path(training_set))
     with _torch_settings(spec.seed, spec.training.threads):
         network = _build(spec, data)
@@ -132,8 +134,7 @@ def _log_end(folder: Path) -> datetime:
 
 def _build(spec: Spec, data: _Data) -> Network:
     return Network(
-        codes=[column.size for column in data.preprocessing.categorical],
-        numbers=data.preprocessing.numeric_width,
+        inputs=Inputs.of(data.preprocessing),
         tasks=spec.tasks,
         statistics=label_statistics(data.train, spec.tasks),
         model=spec.model,

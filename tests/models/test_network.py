@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from shopguide.bundle.preprocessing import MISSING, UNKNOWN
-from shopguide.models import Network
+from shopguide.models import Inputs, Network
 from shopguide.models.encoder import LARGE, Encoder, embedding_width
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec.model import Model
@@ -25,7 +25,7 @@ MODEL = Model(hidden=[16], tower=[], experts=2, embedding_dim=8)
 
 def network(codes: list[int], numbers: int) -> Network:
     torch.manual_seed(0)
-    return Network(codes, numbers, TASKS, STATISTICS, MODEL)
+    return Network(Inputs.plain(codes, numbers), TASKS, STATISTICS, MODEL)
 
 
 @pytest.mark.parametrize(("codes", "numbers"), [([5, 9], 3), ([], 3), ([5], 0)])
@@ -61,7 +61,7 @@ def test_an_embedding_grows_with_its_vocabulary(codes: int, largest: int, width:
 def test_some_ids_are_shown_as_unknown_in_training_alone() -> None:
     torch.manual_seed(0)
     sizes = {"embedding_dim": 4, "dropout": 0.0, "unknown_rate": 0.3}
-    encoder = Encoder([LARGE + 1, LARGE], 0, **sizes)
+    encoder = Encoder(Inputs.plain([LARGE + 1, LARGE], 0), **sizes)
     codes = torch.full((2000, 2), 7)
     codes[:500] = MISSING
     unknown = encoder.tables[0].weight[UNKNOWN]

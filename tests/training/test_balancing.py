@@ -4,7 +4,8 @@ import pytest
 import torch
 from torchjd.aggregation import UPGrad as ReferenceUPGrad
 
-from shopguide.training.balancing import BALANCERS, UPGrad, WeightedSum
+from shopguide.errors import ShopguideError
+from shopguide.training.balancing import BALANCERS, UPGrad, WeightedSum, require_shared
 
 WEIGHTS = torch.tensor([1.0, 0.5, 2.0])
 
@@ -49,6 +50,18 @@ def test_without_conflict_upgrad_is_the_weighted_sum() -> None:
     torch.testing.assert_close(
         gradient("upgrad", directions), gradient("weighted_sum", directions), rtol=1e-3, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("architecture", ["single_task", "soft_sharing", "cross_stitch", "stem"])
+def test_tasks_that_share_no_representation_have_nothing_to_balance(architecture: str) -> None:
+    require_shared("weighted_sum", architecture)
+    require_shared("upgrad", "mmoe")
+    with pytest.raises(
+        ShopguideError, match=r"training\.balancer: upgrad .*has none.*mmoe"
+    ) as caught:
+        require_shared("upgrad", architecture)
+    assert architecture in caught.value.what
+    assert architecture not in caught.value.fix
 
 
 def test_both_are_in_the_registry() -> None:

@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.models import ARCHITECTURES
 from shopguide.spec import Spec, check_text
 from shopguide.training import TrainingSummary, train_mtl
 
@@ -170,9 +171,14 @@ def test_the_weights_of_the_best_epoch_are_kept(
     assert log_loss(valid["click"].to_numpy(), p) == pytest.approx(best, rel=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["single_task", "shared_bottom"])
-@pytest.mark.parametrize("balancer", ["weighted_sum", "upgrad"])
-def test_every_architecture_learns_with_every_balancer(
+@pytest.mark.parametrize(
+    ("architecture", "balancer"),
+    [
+        *((name, "weighted_sum") for name in sorted(ARCHITECTURES)),
+        *((name, "upgrad") for name in ("shared_bottom", "ple", "esmm")),
+    ],
+)
+def test_every_architecture_learns_and_is_exported(
     planted_spec: Spec, training_set: Path, tmp_path: Path, architecture: str, balancer: str
 ) -> None:
     spec = with_training(with_model(planted_spec, architecture=architecture), balancer=balancer)

@@ -1,0 +1,44 @@
+"""The parts that a network is made of, by name: a new one is a file and a line here.
+
+Each name stands for `module:class`. The classes need torch; their names alone do not, so that a
+spec is checked, and a mistyped name refused, before anything heavy is loaded.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+ARCHITECTURES: dict[str, str] = {
+    "single_task": "shopguide.models.single_task:SingleTask",
+    "shared_bottom": "shopguide.models.shared_bottom:SharedBottom",
+    "cross_stitch": "shopguide.models.cross_stitch:CrossStitch",
+    "soft_sharing": "shopguide.models.soft_sharing:SoftSharing",
+    "task_relation": "shopguide.models.task_relation:TaskRelation",
+    "mmoe": "shopguide.models.mmoe:MMoE",
+    "cgc": "shopguide.models.cgc:CGC",
+    "ple": "shopguide.models.ple:PLE",
+    "adatt": "shopguide.models.adatt:AdaTT",
+    "stem": "shopguide.models.stem:STEM",
+    "aitm": "shopguide.models.aitm:AITM",
+    "esmm": "shopguide.models.esmm:ESMM",
+    "pepnet": "shopguide.models.pepnet:PEPNet",
+}
+"""`model.architecture`: from one input to a representation per task."""
+
+
+def _known(name: str, table: Mapping[str, str]) -> str:
+    if name not in table:
+        choices = ", ".join(map(repr, table))
+        raise PydanticCustomError(
+            "literal_error", "must be one of {expected}", {"expected": choices}
+        )
+    return name
+
+
+ArchitectureName = Annotated[
+    str,
+    AfterValidator(lambda name: _known(name, ARCHITECTURES)),
+    Field(json_schema_extra=lambda schema: schema.update(enum=sorted(ARCHITECTURES))),
+]
