@@ -9,13 +9,22 @@ Example:
 """
 
 from shopguide.bundle.bundle import Bundle, load_bundle
-from shopguide.bundle.calibration import Calibrators, Isotonic, Platt, Scale
+from shopguide.bundle.calibration import (
+    Beta,
+    Calibrators,
+    Isotonic,
+    Platt,
+    Probability,
+    Scale,
+    Temperature,
+)
 from shopguide.bundle.manifest import InputEntry, Manifest, TaskEntry
 from shopguide.bundle.preprocessing import CategoricalInput, NumericInput, Preprocessing
 from shopguide.bundle.profile import InputProfile, Profile
 from shopguide.bundle.write import Contents, with_fusion, write_bundle
 
 __all__ = [
+    "Beta",
     "Bundle",
     "Calibrators",
     "CategoricalInput",
@@ -27,9 +36,11 @@ __all__ = [
     "NumericInput",
     "Platt",
     "Preprocessing",
+    "Probability",
     "Profile",
     "Scale",
     "TaskEntry",
+    "Temperature",
     "load_bundle",
     "with_fusion",
     "write_bundle",

@@ -118,12 +118,14 @@ def load_bundle(path: str | Path, *, threads: int | None = None) -> Bundle:
     folder = Path(path)
     manifest = _verified_manifest(folder)
     fusion = folder / FUSION
+    calibrators = Calibrators.read(folder / "calibrators.json")
+    calibrators.check(manifest.tasks, f"{folder}/calibrators.json")
     return Bundle(
         path=folder,
         manifest=manifest,
         spec=load_spec(folder / "spec.yaml"),
         preprocessing=Preprocessing.read(folder / "preprocessing.json"),
-        calibrators=Calibrators.read(folder / "calibrators.json"),
+        calibrators=calibrators,
         profile=Profile.read(folder / "profile.json"),
         fusion=_read_fusion(fusion) if fusion.exists() else None,
         session=open_session((folder / "model.onnx").read_bytes(), threads=threads),

@@ -77,9 +77,10 @@ class Training(Section):
     row_fraction: Rate = Field(
         1.0, description="Share of training requests used, by hash (for learning curves)."
     )
-    calibration: Literal["auto", "none"] = Field(
+    calibration: Literal["auto", "none", "isotonic", "platt", "beta", "temperature"] = Field(
         "auto",
-        description="`auto`: fitted on some validation users, kept if it helps on the rest.",
+        description="Of each binary task: the kind to try, `auto` for all of them. Fitted on "
+        "validation users, kept only if it helps on users that it was not fitted on.",
     )
     label_smoothing: Fraction = Field(
         0.0, description="Binary labels move this share of the way to the task's rate."

@@ -29,12 +29,12 @@ class CalibrationRecord(Document):
 
     Args:
         kept: kind of calibrator, or `none`.
-        before: on the validation users it was not fitted on: log-loss a row, or for an amount
-            |predicted ÷ observed − 1|.
-        after: the same with the best calibrator.
+        before: log-loss a row, or for an amount |predicted ÷ observed − 1|; mean of two halves of
+            the validation users.
+        after: the same with the best calibrator, each half by one fitted on the other.
     """
 
-    kept: Literal["isotonic", "platt", "scale", "none"]
+    kept: Literal["isotonic", "platt", "beta", "temperature", "scale", "none"]
     before: float
     after: float
 

@@ -147,7 +147,9 @@ def _finish(
     tasks = task_entries(spec)
     session = open_session(graph, threads=spec.training.threads)
     raw = run_graph(session, data.preprocessing, data.valid_table)
-    calibrators, calibration = fit_calibrators(raw, data.valid_table, tasks)
+    calibrators, calibration = fit_calibrators(
+        raw, data.valid_table, tasks, choice=spec.training.calibration
+    )
     predictions = calibrators.apply(raw, tasks)
     record = TrainingRecord(
         rows=len(data.train),
