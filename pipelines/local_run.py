@@ -23,6 +23,7 @@ from pipelines.progress import Progress, read_events
 from pipelines.spec_text import spec_text
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
+from shopguide.spec.simulator import Simulator
 from shopguide.step import EVENTS_VARIABLE
 
 COMPILED = ROOT / "pipelines" / "compiled" / "train_and_promote.yaml"
@@ -68,7 +69,7 @@ def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False
 def _absolute(spec: Spec) -> Spec:
     """Anchor the spec's paths here: a step's working directory is not promised."""
     changes: dict[str, object] = {"home": str(Path(spec.home).resolve())}
-    if spec.data.path is not None:
+    if not isinstance(spec.data, Simulator) and spec.data.path is not None:
         changes["data"] = spec.data.model_copy(update={"path": str(Path(spec.data.path).resolve())})
     return spec.model_copy(update=changes)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shopguide.logs._writing import LogSummary
 from shopguide.spec import Spec
-from shopguide.spec.data import CompleteJourney
+from shopguide.spec.data import CompleteJourney, EventLog
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +30,13 @@ def prepare_logs(spec: Spec, out: str | Path) -> LogSummary:
         from shopguide.logs.complete_journey import prepare_complete_journey
 
         summary = prepare_complete_journey(spec, spec.data, out)
-    else:
+    elif isinstance(spec.data, EventLog):
         from shopguide.logs.event_log import prepare_event_log
 
         summary = prepare_event_log(spec, spec.data, out)
+    else:
+        from shopguide.logs.simulator.canonical import prepare_simulator
+
+        summary = prepare_simulator(spec, spec.data, out)
     _log.info("prepare_logs: %s, %.1f s", summary.source, time.monotonic() - started)
     return summary

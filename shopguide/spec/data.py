@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shopguide.spec._section import Rate, Section
+from shopguide.spec.simulator import Simulator
 
 
 class RequestRate(Section):
@@ -79,7 +80,7 @@ class EventLog(Section):
     )
 
 
-Data = Annotated[CompleteJourney | EventLog, Field(discriminator="source")]
+Data = Annotated[CompleteJourney | EventLog | Simulator, Field(discriminator="source")]
 
 
 class Attribution(Section):

@@ -47,7 +47,7 @@ def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_pa
         ("training.epoch=3", "training.epoch", "unknown field. Did you mean epochs?"),
         ("tasks.click.colour=red", "tasks.click.colour", "unknown field. Allowed are after, event"),
         ("data.items=1", "data.items", "greater than or equal to 2 (found 1)"),
-        ("data.source=shop", "data", "is 'shop'. Allowed are 'complete_journey', 'events'"),
+        ("data.source=shop", "data", "is 'shop'. Allowed are 'complete_journey', 'events', 'simul"),
         ("model.architecture=big", "model.architecture", "Allowed are 'single_task', 'shared_bott"),
         ("objective.goals.ctr.weight=0.5", "objective", "the goals' weights sum to 1.3, must be 1"),
         ("objective.goals.ctr.task=clik", "", "objective.goals.ctr.task: no task 'clik'"),
