@@ -113,13 +113,13 @@ def _exposures(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE TABLE exposures AS
         WITH days AS (
-            SELECT item_id, date_trunc('day', shown_at) AS at, 1 AS shown, 0 AS bought
+            SELECT item_id, date_trunc('day', shown_at) AS day, 1 AS shown, 0 AS bought
             FROM impressions
             UNION ALL
             SELECT item_id, date_trunc('day', "at"), 0, 1 FROM events WHERE kind = 'purchase'
         )
-        SELECT item_id, '{_PLACE}' AS place_id, at, sum(shown)::DOUBLE AS impressions,
+        SELECT item_id, '{_PLACE}' AS place_id, day AS "at", sum(shown)::DOUBLE AS impressions,
                sum(bought)::DOUBLE AS purchases
-        FROM days GROUP BY item_id, at
+        FROM days GROUP BY item_id, day
         """
     )
