@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from shopguide.evaluation.interval import Interval, Spread
 from shopguide.gate.arms import Slice
 from shopguide.gate.decision import (
     BaselineChange,
@@ -11,7 +12,6 @@ from shopguide.gate.decision import (
     ObjectiveChange,
     SliceChange,
 )
-from shopguide.gate.interval import Interval, Spread
 from shopguide.gate.statistics import Comparison, holm
 from shopguide.spec.gate import Gate
 from shopguide.spec.objective import Goal

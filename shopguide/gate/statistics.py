@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.bootstrap import bootstrap_totals, grid_totals
+from shopguide.evaluation.interval import Interval, Spread
 from shopguide.gate.arms import Arms
-from shopguide.gate.bootstrap import bootstrap_totals, grid_totals
 from shopguide.gate.delta import influences, relative_changes, values
-from shopguide.gate.interval import Interval, Spread
 from shopguide.gate.simultaneous import simultaneous_level
 from shopguide.spec.objective import Goal
 

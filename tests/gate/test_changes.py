@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from shopguide.evaluation.interval import Interval, Spread
 from shopguide.gate.arms import Arms, Slice
 from shopguide.gate.changes import baseline_change, goal_changes, objective_change, slice_changes
-from shopguide.gate.interval import Interval, Spread
 from shopguide.gate.statistics import Comparison
 from shopguide.spec.gate import Gate
 from shopguide.spec.objective import Goal

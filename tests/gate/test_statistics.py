@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
+from shopguide.evaluation.interval import Spread
 from shopguide.gate.arms import Arms
 from shopguide.gate.delta import delta_errors, influences, values
-from shopguide.gate.interval import Spread
 from shopguide.gate.statistics import Comparison, compare, holm
 from shopguide.spec.objective import Goal
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from shopguide.gate.bootstrap import (
+from shopguide.evaluation.bootstrap import (
     POISSON_COUNTS,
     bootstrap_totals,
     grid_totals,
