@@ -18,6 +18,8 @@ def evaluate_gate(
 ) -> bool:
     """Decide whether the challenger replaces the champion.
 
+    Earlier runs against the same champion are read from the registry: they share its error.
+
     Args:
         spec: Checked spec, from check-spec.
         champion: Bundle in production, from fetch-champion.
@@ -34,17 +36,20 @@ def evaluate_gate(
     import shutil
 
     from shopguide.gate import decide
+    from shopguide.registry import read_ledger
     from shopguide.spec import load_spec
     from shopguide.step import step
 
     with step("evaluate_gate"):
+        checked = load_spec(spec.path)
         verdict = decide(
-            load_spec(spec.path),
+            checked,
             challenger.path,
             training_set.path,
             decision.path,
             champion=champion.path,
             champion_version=champion_version or None,
+            ledger=read_ledger(checked),
         )
         shutil.copyfile(f"{decision.path}/report.html", report.path)
         shutil.copyfile(f"{decision.path}/report.md", summary.path)

@@ -17,16 +17,19 @@ from shopguide.cli.common import (
     stderr,
     stdout,
 )
+from shopguide.errors import ShopguideError
 from shopguide.gate import (
     Audit,
     Decision,
+    Ledger,
     audit,
     decide,
     read_decision,
+    read_ledger,
     replay,
     write_audit,
 )
-from shopguide.spec import load_spec
+from shopguide.spec import Spec, load_spec
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +40,10 @@ app = typer.Typer(
 
 @app.command("decide")
 def decide_command(
-    challenger: Annotated[Path, typer.Option(help="Bundle to judge, its λ solved.")],
+    challenger: Annotated[
+        list[Path],
+        typer.Option(help="Bundle to judge, its λ solved; repeat to judge several at once."),
+    ],
     test_set: Annotated[
         Path,
         typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
@@ -48,6 +54,24 @@ def decide_command(
     out: Annotated[Path, typer.Option(help="Directory of decision.json and its reports.")] = Path(
         "decision"
     ),
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of earlier looks at champions, which share the error; this one is added. "
+            "Made where there is none."
+        ),
+    ] = None,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Read the earlier looks from the spec's registry.")
+    ] = False,
+    tried: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many candidates were compared on this test period, these included; more "
+            "than are given here make the bounds wider.",
+        ),
+    ] = None,
     repeat: Annotated[
         Path | None,
         typer.Option(
@@ -58,24 +82,40 @@ def decide_command(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a challenger on the test period: exit 0 promotes, 1 does not."""
+    """Judge challengers on the test period: exit 0 promotes the best, 1 promotes none."""
     if repeat is not None:
         decision = replay(read_decision(repeat), challenger, test_set, out, champion=champion)
     else:
+        loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+        known = _ledger(loaded, ledger, from_registry=registry)
         decision = decide(
-            load_spec(spec, profile=profile, overrides=overrides or []),
+            loaded,
             challenger,
             test_set,
             out,
             champion=champion,
             champion_version=champion_version,
+            ledger=known,
+            tried=tried,
         )
+        if ledger is not None:
+            known.with_look(decision.look).write(ledger)
     if as_json:
         print_json(decision.to_json())
     else:
         _print(decision, out)
     if not decision.promote:
         raise typer.Exit(1)
+
+
+def _ledger(spec: Spec, path: Path | None, *, from_registry: bool) -> Ledger:
+    if from_registry and path is not None:
+        raise ShopguideError("--ledger", "stands beside --registry", "Give one of the two")
+    if from_registry:
+        from shopguide.registry import read_ledger as registered  # it loads MLflow
+
+        return registered(spec)
+    return read_ledger(path) if path is not None and path.exists() else Ledger()
 
 
 @app.command("audit")
@@ -162,6 +202,8 @@ def _print(decision: Decision, out: Path) -> None:
     stdout.print(escape(verdict_sentence(decision)), highlight=False)
     for reason in decision.because[1:]:
         stdout.print(f"  also: {escape(reason)}", highlight=False)
+    if len(decision.candidates) > 1:
+        stdout.print(_candidates(decision))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("against the champion" if decision.objective else "against the baseline")
     for title in ("change", "lower", "upper", "must be above"):
@@ -172,3 +214,22 @@ def _print(decision: Decision, out: Path) -> None:
     stdout.print(table)
     stdout.print(f"report    {out / 'report.html'}", highlight=False, soft_wrap=True)
     stdout.print(f"decision  {out / 'decision.json'}", highlight=False, soft_wrap=True)
+
+
+def _candidates(decision: Decision) -> Table:
+    from rich.markup import escape
+
+    from shopguide.gate.wording import percent
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("candidate")
+    for title in ("J − 1", "lower"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for candidate in decision.candidates:
+        shown = candidate.objective or candidate.baseline
+        figures = (shown.estimate, shown.lower) if shown else (None, None)
+        said = ", ".join(candidate.reasons) or "could be promoted"
+        name = f"{candidate.model.version}{' (chosen)' if candidate.chosen else ''}"
+        table.add_row(escape(name), *map(percent, figures), escape(said))
+    return table

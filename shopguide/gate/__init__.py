@@ -12,18 +12,24 @@ Example:
 from shopguide.gate.audit import Audit, audit
 from shopguide.gate.audit_report import write_audit
 from shopguide.gate.decide import decide
-from shopguide.gate.decision import Decision, read_decision
+from shopguide.gate.decision import Decision
+from shopguide.gate.decision_file import read_decision
+from shopguide.gate.ledger import Ledger, Look, PastDecision, read_ledger
 from shopguide.gate.reasons import Reason, Verdict
 from shopguide.gate.replay import replay
 
 __all__ = [
     "Audit",
     "Decision",
+    "Ledger",
+    "Look",
+    "PastDecision",
     "Reason",
     "Verdict",
     "audit",
     "decide",
     "read_decision",
+    "read_ledger",
     "replay",
     "write_audit",
 ]

@@ -1,9 +1,10 @@
 """What a reader of the report should look at, though it decides nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from shopguide.gate.decision import TaskQuality
+from shopguide.gate.decision import Guard, TaskQuality
 from shopguide.gate.gains import Gains
+from shopguide.gate.spending import Spending
 from shopguide.spec import Spec
 
 _DRIFT = 0.1  # |predicted / observed − 1| worth a word, below the guard's limit
@@ -21,15 +22,48 @@ INTERFERENCE = (
 """What a bootstrap over users cannot say, repeated in every report."""
 
 
-def warnings_about(gains: Gains, tasks: Mapping[str, TaskQuality], spec: Spec) -> tuple[str, ...]:
+def warnings_about(
+    gains: Gains,
+    tasks: Mapping[str, TaskQuality],
+    guards: Sequence[Guard],
+    spec: Spec,
+    spending: Spending | None,
+) -> tuple[str, ...]:
     """Return the warnings of a decision, most specific first.
 
     Args:
         gains: the comparison.
         tasks: quality by task.
+        guards: of the challenger.
         spec: reads `gate`.
+        spending: of the champion's error; None without a champion.
     """
-    return (*_small_slices(gains, spec), *_drift(tasks), REPLAY, INTERFERENCE)
+    return (
+        *_waived(guards),
+        *_small_slices(gains, spec),
+        *_drift(tasks),
+        *_unspent(spending),
+        REPLAY,
+        INTERFERENCE,
+    )
+
+
+def _waived(guards: Sequence[Guard]) -> Iterator[str]:
+    names = [
+        guard.name.partition(":")[2].rpartition(".")[0]
+        for guard in guards
+        if guard.rule == "waived" and guard.name.startswith("feature_")
+    ]
+    if names:
+        yield f"Features that tell a label, waived by the spec: {', '.join(names)}."
+
+
+def _unspent(spending: Spending | None) -> Iterator[str]:
+    if spending is not None and spending.function == "none":
+        yield (
+            "Every run takes the whole error (gate.alpha_spending.function is none): over many "
+            "runs of one champion a false promotion becomes likely."
+        )
 
 
 def _small_slices(gains: Gains, spec: Spec) -> Iterator[str]:

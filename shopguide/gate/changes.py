@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from shopguide.evaluation.interval import Interval, Spread
+from shopguide.evaluation.interval import Interval
 from shopguide.gate.arms import Slice
 from shopguide.gate.decision import (
     BaselineChange,
@@ -118,28 +118,32 @@ def slice_changes(
     comparisons: Sequence[Comparison],
     goals: Mapping[str, Goal],
     gate: Gate,
+    confidence: float,
 ) -> tuple[SliceChange, ...]:
     """Return each goal's change within each slice, Holm-adjusted over all that can be judged.
 
     Args:
         slices: of the test set.
-        comparisons: of each slice, in the same order.
+        comparisons: of each slice, in the same order, at `confidence`.
         goals: K goals.
-        gate: reads `confidence`, `margins`, `slice_margin` and `min_users`.
+        gate: reads `margins`, `slice_margin` and `min_users`.
+        confidence: that no slice is passed which loses more than its margin.
     """
     rows = [
-        _slice_change(part, name, comparison.spreads[k], gate)
+        _slice_change(part, name, k, comparison, gate)
         for part, comparison in zip(slices, comparisons, strict=True)
         for k, name in enumerate(goals)
     ]
     judged = [row for row in rows if row.p is not None]
     adjusted = iter(holm([row.p for row in judged if row.p is not None]))
-    level = 1 - gate.confidence
+    level = 1 - confidence
     return tuple(row if row.p is None else _adjusted(row, next(adjusted), level) for row in rows)
 
 
-def _slice_change(part: Slice, goal: str, spread: Spread | None, gate: Gate) -> SliceChange:
-    interval = spread.interval(gate.confidence) if spread else None
+def _slice_change(
+    part: Slice, goal: str, k: int, comparison: Comparison, gate: Gate
+) -> SliceChange:
+    interval, spread = comparison.changes[k], comparison.spreads[k]
     margin = gate.margins.get(goal, 0.0) if gate.slice_margin is None else gate.slice_margin
     judged = spread if part.users >= gate.min_users else None
     return SliceChange(

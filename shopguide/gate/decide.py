@@ -1,14 +1,17 @@
-"""Decide whether a challenger replaces the champion."""
+"""Decide whether one of the challengers replaces the champion."""
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shopguide.bundle import Bundle
 from shopguide.errors import ShopguideError
 from shopguide.gate import models
+from shopguide.gate.case import Case
 from shopguide.gate.decision import Decision
-from shopguide.gate.judge import Case, judge
+from shopguide.gate.judge import judge
+from shopguide.gate.ledger import Ledger
 from shopguide.gate.report import write_report
 from shopguide.gate.test_set import TestSet, read_test_set
 from shopguide.spec import Spec
@@ -18,42 +21,62 @@ _log = logging.getLogger(__name__)
 
 def decide(
     spec: Spec,
-    challenger: str | Path,
+    challenger: str | Path | Sequence[str | Path],
     test_set: str | Path,
     out: str | Path,
     champion: str | Path | None = None,
     champion_version: str | None = None,
     *,
-    latency_ms: float | None = None,
+    ledger: Ledger | None = None,
+    tried: int | None = None,
+    latencies: Mapping[str, float] | None = None,
 ) -> Decision:
-    """Judge a challenger on the test period; write decision.json, report.md and report.html.
+    """Judge challengers on the test period; write decision.json, report.md and report.html.
 
-    Equal bundles, test set, spec and seed give an equal decision, bit for bit but for the measured
-    latency; with that given too, the files are equal.
+    Equal bundles, test set, ledger, spec and seed give an equal decision, bit for bit but for the
+    measured latency; with that given too, the files are equal.
 
     Args:
         spec: reads `tasks`, `objective`, `gate`, `seed`, `title` and `notes`.
-        challenger: bundle to judge, its λ solved on the validation period.
+        challenger: bundle to judge, its λ solved on the validation period; or several, of which
+            the best that passes is promoted.
         test_set: directory of a training set, or a Parquet file of labelled impressions.
         out: directory to write, whole or not at all.
         champion: bundle in production; None, or an empty directory: there is none.
         champion_version: its version in the registry.
-        latency_ms: a p99 that was measured before, to repeat a decision; None: measure.
+        ledger: earlier looks at champions and the history; None: this is the first.
+        tried: how many candidates were compared on this test period, those given here included;
+            None: these are all.
+        latencies: p99 in ms measured before, by checksum of the bundle, to repeat a decision.
 
     Raises:
         ShopguideError: an input is missing, broken, or does not belong to the spec.
         InvalidDataError: an outcome of the test set is not what its task allows.
     """
     started = time.monotonic()
-    judged = models.open_challenger(challenger, spec)
+    judged = _open(challenger, spec, tried)
     held = models.open_champion(champion)
     test = _read(spec, test_set, judged, held)
-    decision = judge(Case(spec, test, judged, held, champion_version, latency_ms))
+    known = (ledger or Ledger()).of(held.manifest.checksum if held else None)
+    decision = judge(
+        Case(
+            spec=spec,
+            test=test,
+            challengers=judged,
+            champion=held,
+            champion_version=champion_version,
+            tried=tried or len(judged),
+            ledger=known,
+            latencies=latencies or {},
+        )
+    )
     write_report(decision, out)
     _log.info(
-        "gate: %s%s; %d users, %d requests, %d impressions, %.1f s",
+        "gate: %s%s; %d of %d candidates, %d users, %d requests, %d impressions, %.1f s",
         decision.verdict,
         f" ({', '.join(decision.reasons)})" if decision.reasons else "",
+        sum(not candidate.reasons for candidate in decision.candidates),
+        len(decision.candidates),
         decision.counts.users,
         decision.counts.requests,
         decision.counts.impressions,
@@ -62,14 +85,39 @@ def decide(
     return decision
 
 
-def _read(spec: Spec, path: str | Path, judged: Bundle, held: Bundle | None) -> TestSet:
-    named = [*spec.gate.slices, *([spec.gate.baseline] if spec.gate.baseline else [])]
-    test = read_test_set(path, spec, [*models.input_columns(judged, held), *named])
-    missing = models.missing_inputs(judged, test.table)
-    if missing:
+def _open(
+    challenger: str | Path | Sequence[str | Path], spec: Spec, tried: int | None
+) -> tuple[Bundle, ...]:
+    paths = [challenger] if isinstance(challenger, str | Path) else list(challenger)
+    if not paths:
+        raise ShopguideError("--challenger", "none was given", "Name a bundle to judge")
+    bundles = tuple(models.open_challenger(path, spec) for path in paths)
+    first: dict[str, str | Path] = {}
+    for path, bundle in zip(paths, bundles, strict=True):
+        checksum = bundle.manifest.checksum
+        if checksum in first:
+            raise ShopguideError(
+                str(path), f"is the same bundle as {first[checksum]}", "Give each candidate once"
+            )
+        first[checksum] = path
+    if tried is not None and tried < len(bundles):
         raise ShopguideError(
-            str(test.path),
-            f"lacks the columns {', '.join(missing)}, which {judged.path} reads",
-            "Build the training set with the spec that the bundle was trained with",
+            f"--tried {tried}",
+            f"is below the number of challengers, {len(bundles)}",
+            "Count every candidate that was compared on this test period",
         )
+    return bundles
+
+
+def _read(spec: Spec, path: str | Path, judged: Sequence[Bundle], held: Bundle | None) -> TestSet:
+    named = [*spec.gate.slices, *([spec.gate.baseline] if spec.gate.baseline else [])]
+    test = read_test_set(path, spec, [*models.input_columns(*judged, held), *named])
+    for bundle in judged:
+        missing = models.missing_inputs(bundle, test.table)
+        if missing:
+            raise ShopguideError(
+                str(test.path),
+                f"lacks the columns {', '.join(missing)}, which {bundle.path} reads",
+                "Build the training set with the spec that the bundle was trained with",
+            )
     return test

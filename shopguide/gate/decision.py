@@ -1,22 +1,20 @@
 """The decision as data: `decision.json`, enough to understand a verdict and to reach it again."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from shopguide.errors import ShopguideError
 from shopguide.files import write_json
+from shopguide.gate.ledger import Ledger, Look
 from shopguide.gate.reasons import Verdict
+from shopguide.gate.spending import Spending
+from shopguide.gate.trade_off import Optimism, TradeOff
 
-SCHEMA = "shopguide.decision/1"
+SCHEMA = "shopguide.decision/2"
 
-MEASURED = frozenset({"latency_p99_ms"})
-"""Guards whose value is a measurement of this machine, not a function of the inputs."""
+Rule = Literal["at_least", "at_most", "below", "equal", "after", "waived"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +112,13 @@ class Guard:
         value: what was found; None where it is not defined.
         limit: what it is held against, in the same unit.
         rule: how: value `at_least`, `at_most` or `below` the limit, or `equal` to it, or a
-            period `after` another.
+            period `after` another; `waived`: the spec lets it pass though it is not below.
     """
 
     name: str
     value: float | str | None
     limit: float | str
-    rule: Literal["at_least", "at_most", "below", "equal", "after"]
+    rule: Rule
     passes: bool
 
 
@@ -196,6 +194,31 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of the challengers that were judged together, with its bounds adjusted for all of them.
+
+    Args:
+        objective: J − 1; None without a champion, or where it cannot be compared.
+        baseline: J − 1 against the baseline's ranking; None where there is a champion.
+        goals: each goal's change.
+        reasons: what stands against it; none: it could be promoted.
+        because: the same in words.
+        latency_p99_ms: measured here; None where it is not guarded.
+        chosen: whether the decision is about it: the best of those that could be promoted, else
+            the one with the highest lower bound.
+    """
+
+    model: ModelEntry
+    objective: ObjectiveChange | None
+    baseline: BaselineChange | None
+    goals: Mapping[str, GoalChange]
+    reasons: tuple[str, ...]
+    because: tuple[str, ...]
+    latency_p99_ms: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict on a challenger, with every number that led to it.
 
@@ -205,12 +228,21 @@ class Decision:
         objective: None without a champion, or where the two cannot be compared.
         baseline: the comparison with popularity; None where there is a champion.
         champion: None when there is none.
+        challenger: the candidate that this is about.
+        candidates: all that were judged, in the order in which they were given.
+        tried: how many were compared on this test period, those that are not shown here included.
         periods: `test`, and what each model learnt from (`challenger`, `champion`).
-        confidence: of every bound, one-sided.
+        confidence: of every bound, one-sided: what is left after spending and candidates.
+        spending: of the champion's error; None without a champion.
+        look: this run's entry for the ledger; None where nothing could be promoted by chance.
+        trade_off: the challenger's Pareto front on validation; None where it has none.
+        optimism: J on validation beside J on the test period; None where one is missing.
         terms: the spec's sections `objective` and `gate` as they were applied.
         notes: limits of the data that a reader must know.
         warnings: what a reader should look at, though it decides nothing.
-        fingerprint: SHA-256 of all of this but measured values and itself.
+        ledger: earlier looks at this champion, and the history of decisions.
+        fingerprint: SHA-256 of what follows from the inputs: equal inputs, equal fingerprint.
+        checksum: SHA-256 of everything but itself: an edited decision is found out.
     """
 
     schema: str
@@ -226,17 +258,25 @@ class Decision:
     tasks: Mapping[str, TaskQuality]
     champion: ModelEntry | None
     challenger: ModelEntry
+    candidates: tuple[Candidate, ...]
+    tried: int
     test_set: str
     periods: Mapping[str, Period]
     counts: Counts
     confidence: float
+    spending: Spending | None
+    look: Look | None
     replicates: int
     seed: int
+    trade_off: TradeOff | None
+    optimism: Optimism | None
     terms: Mapping[str, object]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     versions: Mapping[str, str]
+    ledger: Ledger
     fingerprint: str = ""
+    checksum: str = ""
 
     @property
     def promote(self) -> bool:
@@ -255,37 +295,3 @@ class Decision:
     def write(self, path: str | Path) -> None:
         """Write decision.json, whole or not at all."""
         write_json(path, self.to_json())
-
-
-def fingerprint(decision: Decision) -> str:
-    """Return the SHA-256 of a decision without its measured values: equal inputs, equal value."""
-    content = asdict(decision)
-    del content["fingerprint"]
-    del content["because"]  # words of what the rest holds, measured values among them
-    for guard in content["guards"]:
-        if guard["name"] in MEASURED:
-            del guard["value"]
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def read_decision(path: str | Path) -> Decision:
-    """Read a decision.json.
-
-    Raises:
-        ShopguideError: there is no such file, or it is not a decision of this schema.
-    """
-    try:
-        return TypeAdapter(Decision).validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise ShopguideError(
-            str(path), f"cannot be read: {error.strerror}", "Give the path of a decision.json"
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ShopguideError(
-            f"{path} {place}".rstrip(),
-            f"not a decision of schema {SCHEMA}: {first['msg'].lower()}",
-            "Run `shopguide gate decide` again with this version",
-        ) from None

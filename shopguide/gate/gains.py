@@ -1,12 +1,13 @@
 """What the challenger gains over what it is compared with: the champion, or a first baseline."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
-from shopguide.gate.arms import Arms, rankings, slices
+from shopguide.gate.arms import Arms, Slice, rankings, slices
 from shopguide.gate.changes import (
     baseline_change,
     goal_changes,
@@ -16,7 +17,8 @@ from shopguide.gate.changes import (
 )
 from shopguide.gate.decision import BaselineChange, GoalChange, ObjectiveChange, SliceChange
 from shopguide.gate.delta import values
-from shopguide.gate.statistics import Comparison, compare
+from shopguide.gate.simultaneous import simultaneous_level
+from shopguide.gate.statistics import Comparison, replicate
 from shopguide.gate.test_set import TestSet
 from shopguide.spec import Spec
 
@@ -33,51 +35,96 @@ class Gains:
     baseline: BaselineChange | None = None
 
 
-def over_champion(spec: Spec, test: TestSet, champion: Array, challenger: Array) -> Gains:
-    """Compare two models, in all and within the declared slices, with the same replicates.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The error that all candidates of one run share, and the replicates that can show it.
+
+    Args:
+        alpha: one-sided, in (0, 0.5).
+        replicates: of the bootstrap.
+    """
+
+    alpha: float
+    replicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What each candidate gains.
+
+    Args:
+        gains: in the order of the candidates.
+        confidence: of every bound in them, one-sided.
+    """
+
+    gains: tuple[Gains, ...]
+    confidence: float
+
+
+def over_champion(
+    spec: Spec, test: TestSet, champion: Array, challengers: Sequence[Array], level: Level
+) -> Compared:
+    """Compare models with the champion, in all and within the declared slices.
+
+    All comparisons have the same replicates, and their bounds hold together.
 
     Args:
         spec: reads `objective`, `gate` and `seed`.
         test: N impressions with their outcomes.
         champion: score of each impression [N].
-        challenger: likewise.
+        challengers: likewise, C ≥ 1 of them.
+        level: error and replicates.
     """
     goals, gate = spec.objective.goals, spec.gate
-    whole = rankings(test.requests, champion, challenger, spec.objective)
-    parts = list(
-        slices(test.table, test.requests, (champion, challenger), spec.objective, gate.slices)
+    whole = [rankings(test.requests, champion, scores, spec.objective) for scores in challengers]
+    parts = [
+        list(slices(test.table, test.requests, (champion, scores), spec.objective, gate.slices))
+        for scores in challengers
+    ]
+    compared, within, confidence = _compare(spec, whole, parts, level)
+    found = tuple(
+        Gains(
+            goals=goal_changes(one, goals, gate.margins),
+            objective=objective_change(one.objective, gate.min_gain),
+            slices=slice_changes(part, inside, goals, gate, confidence),
+        )
+        for one, part, inside in zip(compared, parts, within, strict=True)
     )
-    compared = _compare(spec, [whole, *(part.arms for part in parts)])
-    return Gains(
-        goals=goal_changes(compared[0], goals, gate.margins),
-        objective=objective_change(compared[0].objective, gate.min_gain),
-        slices=slice_changes(parts, compared[1:], goals, gate),
-    )
+    return Compared(found, confidence)
 
 
-def over_baseline(spec: Spec, test: TestSet, challenger: Array) -> Gains:
-    """Compare a first champion with the ranking by the spec's baseline feature, if it names one.
+def over_baseline(
+    spec: Spec, test: TestSet, challengers: Sequence[Array], level: Level
+) -> Compared:
+    """Compare first champions with the ranking by the spec's baseline feature, if it names one.
 
     Args:
         spec: reads `objective`, `gate` and `seed`.
         test: N impressions with their outcomes.
-        challenger: score of each impression [N].
+        challengers: score of each impression [N], C ≥ 1 of them.
+        level: error and replicates.
 
     Raises:
         ShopguideError: the test set has no such column, or it holds no numbers.
     """
-    feature, gate = spec.gate.baseline, spec.gate
-    against = challenger if feature is None else baseline_scores(test, feature)
-    arms = rankings(test.requests, against, challenger, spec.objective)
-    goals = goal_values_alone(_challenger_values(arms, spec), spec.objective.goals, gate.margins)
+    feature = spec.gate.baseline
     if feature is None:
-        return Gains(goals)
-    compared = _compare(spec, [arms])[0]
-    return Gains(goals, baseline=baseline_change(compared, feature, spec.objective.goals))
+        return Compared(tuple(alone(spec, test, scores) for scores in challengers), 1 - level.alpha)
+    against = baseline_scores(test, feature)
+    arms = [rankings(test.requests, against, scores, spec.objective) for scores in challengers]
+    compared, _, confidence = _compare(spec, arms, [[] for _ in arms], level)
+    found = tuple(
+        replace(
+            alone(spec, test, scores),
+            baseline=baseline_change(one, feature, spec.objective.goals),
+        )
+        for one, scores in zip(compared, challengers, strict=True)
+    )
+    return Compared(found, confidence)
 
 
 def alone(spec: Spec, test: TestSet, challenger: Array) -> Gains:
-    """Return the goals of a challenger that cannot be compared with its champion."""
+    """Return the goals of a challenger that is compared with nothing."""
     arms = rankings(test.requests, challenger, challenger, spec.objective)
     values_alone = _challenger_values(arms, spec)
     return Gains(goal_values_alone(values_alone, spec.objective.goals, spec.gate.margins))
@@ -106,14 +153,21 @@ def baseline_scores(test: TestSet, feature: str) -> Array:
     return np.where(known, found, lowest - 1.0)
 
 
-def _compare(spec: Spec, pairs: list[Arms]) -> list[Comparison]:
-    return compare(
-        pairs,
+def _compare(
+    spec: Spec, whole: list[Arms], parts: list[list[Slice]], level: Level
+) -> tuple[list[Comparison], list[list[Comparison]], float]:
+    """Compare candidates and their slices with the same replicates, at one level of each bound."""
+    drawn = replicate(
+        [*whole, *(part.arms for each in parts for part in each)],
         spec.objective.goals,
-        confidence=spec.gate.confidence,
-        replicates=spec.gate.replicates,
+        replicates=level.replicates,
         seed=spec.seed,
     )
+    candidates, rest = drawn[: len(whole)], iter(drawn[len(whole) :])
+    gains = [one.gains for one in candidates if one.gains is not None]
+    confidence = 1 - simultaneous_level(gains, level.alpha)
+    within = [[next(rest).at(confidence) for _ in each] for each in parts]
+    return [one.at(confidence) for one in candidates], within, confidence
 
 
 def _challenger_values(arms: Arms, spec: Spec) -> list[float]:

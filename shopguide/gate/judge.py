@@ -1,165 +1,233 @@
-"""From two loaded bundles and a test period to the decision."""
+"""From loaded bundles and a test period to the decision."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from shopguide import __version__
 from shopguide.bundle import Bundle
-from shopguide.gate import gains, guards, models
+from shopguide.evaluation import TaskMetrics, evaluate
+from shopguide.gate import gains, models
+from shopguide.gate.case import Case
 from shopguide.gate.caveats import warnings_about
+from shopguide.gate.checks import checks, compatible
 from shopguide.gate.criteria import against_champion, first_champion
-from shopguide.gate.decision import (
-    SCHEMA,
-    Counts,
-    Decision,
-    Guard,
-    Period,
-    TaskQuality,
-    fingerprint,
-)
-from shopguide.gate.gains import Gains
-from shopguide.gate.latency import latency_p99_ms
+from shopguide.gate.decision import SCHEMA, Candidate, Decision, Guard, TaskQuality
+from shopguide.gate.decision_file import sealed
+from shopguide.gate.gains import Compared, Gains, Level
+from shopguide.gate.ledger import Look
 from shopguide.gate.quality import task_quality
 from shopguide.gate.reasons import Reason, verdict_of
-from shopguide.gate.test_set import TestSet
-from shopguide.objective.replay import goal_tasks
-from shopguide.spec import Spec
+from shopguide.gate.spending import Spending, replicates_for, spend
+from shopguide.gate.trade_off import optimism, trade_off
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What is judged, by what, on what.
+class Judged:
+    """One candidate with all that was found about it.
 
     Args:
-        champion: None when there is none.
-        champion_version: its version in the registry; None: its bundle's own.
-        latency_ms: p99 that was measured before; None: measure it.
+        reasons: what stands against it; none: it could be promoted.
     """
 
-    spec: Spec
-    test: TestSet
-    challenger: Bundle
-    champion: Bundle | None
-    champion_version: str | None
-    latency_ms: float | None
+    bundle: Bundle
+    gains: Gains
+    tasks: dict[str, TaskQuality]
+    guards: tuple[Guard, ...]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """What the best candidate has most of: it could be promoted, and its lower bound."""
+        shown = self.gains.objective or self.gains.baseline
+        return not self.reasons, -np.inf if shown is None else shown.lower
 
 
 def judge(case: Case) -> Decision:
     """Compare, guard, conclude."""
-    spec, test = case.spec, case.test
-    apart = _compatibility(case)
-    comparable = case.champion is not None and all(guard.passes for guard in apart)
-    judged = models.score(case.challenger, test.table)
-    held = models.score(case.champion, test.table) if case.champion and comparable else None
-    if held is not None:
-        found = gains.over_champion(spec, test, held.scores, judged.scores)
-    elif case.champion is not None:
-        found = gains.alone(spec, test, judged.scores)
-    else:
-        found = gains.over_baseline(spec, test, judged.scores)
-    tasks = task_quality(spec, test, judged.predictions, held.predictions if held else None)
-    guarded = (*apart, *_guards(case, tasks))
-    return _conclude(case, found, tasks, guarded)
-
-
-def _compatibility(case: Case) -> list[Guard]:
-    if case.champion is None:
-        return []
-    missing = models.missing_inputs(case.champion, case.test.table)
-    champion = models.entry(case.champion, case.champion_version)
-    return list(guards.compatibility(champion, models.entry(case.challenger, None), missing))
-
-
-def _guards(case: Case, tasks: dict[str, TaskQuality]) -> list[Guard]:
-    gate, goals = case.spec.gate, goal_tasks(case.spec.objective.goals)
-    periods = _periods(case)
-    found = [
-        guards.period(name, learnt, periods["test"])
-        for name, learnt in periods.items()
-        if name != "test"
+    spending = _spending(case)
+    level = _level(case, spending)
+    comparable = [all(g.passes for g in compatible(case, c)) for c in case.challengers]
+    scored = [models.score(challenger, case.test.table) for challenger in case.challengers]
+    champion = case.champion if any(comparable) else None
+    held = models.score(champion, case.test.table) if champion else None
+    compared = _compare(
+        case, held.scores if held else None, [s.scores for s in scored], comparable, level
+    )
+    former = evaluate(case.test.requests, held.predictions, case.spec) if held else None
+    judged = [
+        _judge_one(case, bundle, found, s.predictions, former if fits else None, spending)
+        for bundle, found, s, fits in zip(
+            case.challengers, compared.gains, scored, comparable, strict=True
+        )
     ]
-    found += guards.sizes(_counts(case), goals, gate)
-    found += guards.prediction_guards(tasks, goals, gate)
+    return _conclude(case, judged, compared.confidence, level, spending)
+
+
+def _spending(case: Case) -> Spending | None:
+    look, gate = case.look(), case.spec.gate
+    if look is None:
+        return None
+    return spend(gate.alpha_spending, 1 - gate.confidence, case.ledger.looks, look)
+
+
+def _level(case: Case, spending: Spending | None) -> Level:
+    """Return the error of the candidates that are here: those tried elsewhere keep their share."""
+    gate, here = case.spec.gate, len(case.challengers)
+    alpha = 1 - gate.confidence
+    if spending is not None and spending.alpha > 0:  # with nothing to spend, bounds are shown only
+        alpha = spending.alpha
+    if case.tried > here:
+        alpha = alpha * here / case.tried
+    return Level(alpha, replicates_for(alpha, here, gate.replicates))
+
+
+def _compare(
+    case: Case,
+    champion: Array | None,
+    challengers: Sequence[Array],
+    comparable: Sequence[bool],
+    level: Level,
+) -> Compared:
+    spec, test = case.spec, case.test
     if case.champion is None:
-        found += guards.floors(tasks, gate)
-    if gate.max_latency_ms is not None:
-        measured = case.latency_ms
-        if measured is None:
-            measured = latency_p99_ms(case.challenger, case.test.table)
-        found.append(guards.latency(measured, gate.max_latency_ms))
-    return found
+        return gains.over_baseline(spec, test, challengers, level)
+    fitting = [scores for scores, fits in zip(challengers, comparable, strict=True) if fits]
+    if champion is None or not fitting:
+        alone = tuple(gains.alone(spec, test, scores) for scores in challengers)
+        return Compared(alone, 1 - level.alpha)
+    found = gains.over_champion(spec, test, champion, fitting, level)
+    rest = iter(found.gains)
+    everyone = tuple(
+        next(rest) if fits else gains.alone(spec, test, scores)
+        for scores, fits in zip(challengers, comparable, strict=True)
+    )
+    return Compared(everyone, found.confidence)
+
+
+def _judge_one(
+    case: Case,
+    bundle: Bundle,
+    found: Gains,
+    predictions: Mapping[str, Array],
+    former: Mapping[str, TaskMetrics] | None,
+    spending: Spending | None,
+) -> Judged:
+    tasks = task_quality(case.spec, case.test, predictions, former)
+    guarded = tuple(checks(case, bundle, tasks))
+    return Judged(
+        bundle, found, tasks, guarded, _reasons(case, bundle, found, tasks, guarded, spending)
+    )
+
+
+def _reasons(
+    case: Case,
+    bundle: Bundle,
+    found: Gains,
+    tasks: Mapping[str, TaskQuality],
+    guarded: Sequence[Guard],
+    spending: Spending | None,
+) -> tuple[Reason, ...]:
+    titles = {name: task.title for name, task in tasks.items()}
+    if case.champion is None:
+        return tuple(first_champion(found.baseline, case.spec.gate, guarded, titles))
+    same = case.champion.manifest.checksum == bundle.manifest.checksum
+    reasons = against_champion(
+        found.objective, found.goals, found.slices, guarded, titles, identical=same
+    )
+    if spending is not None and spending.alpha == 0 and not same:
+        reasons.append(Reason("no_error_left", detail=_spent(spending)))
+    return tuple(reasons)
+
+
+def _spent(spending: Spending) -> str:
+    of = f" of {spending.horizon}" if spending.horizon else ""
+    return (
+        f"run {spending.look}{of} by {spending.function}, {spending.spent:.4g} of "
+        f"{spending.budget:.4g} spent before"
+    )
 
 
 def _conclude(
-    case: Case, found: Gains, tasks: dict[str, TaskQuality], guarded: tuple[Guard, ...]
+    case: Case,
+    judged: Sequence[Judged],
+    confidence: float,
+    level: Level,
+    spending: Spending | None,
 ) -> Decision:
-    spec, counts = case.spec, _counts(case)
-    challenger = models.entry(case.challenger, None)
-    champion = models.entry(case.champion, case.champion_version) if case.champion else None
-    reasons = _reasons(case, found, tasks, guarded)
+    best = max(judged, key=lambda one: one.rank)  # the first of equals
+    objective, spec = best.gains.objective, case.spec
     decision = Decision(
         schema=SCHEMA,
-        verdict=verdict_of(reasons),
-        reasons=tuple(reason.text for reason in reasons),
-        because=tuple(reason.sentence for reason in reasons),
+        verdict=verdict_of(best.reasons),
+        reasons=tuple(reason.text for reason in best.reasons),
+        because=tuple(reason.sentence for reason in best.reasons),
         title=spec.title or spec.name,
-        objective=found.objective,
-        goals=found.goals,
-        slices=found.slices,
-        guards=guarded,
-        baseline=found.baseline,
-        tasks=tasks,
-        champion=champion,
-        challenger=challenger,
+        objective=objective,
+        goals=best.gains.goals,
+        slices=best.gains.slices,
+        guards=best.guards,
+        baseline=best.gains.baseline,
+        tasks=best.tasks,
+        champion=case.champion_entry(),
+        challenger=models.entry(best.bundle, None),
+        candidates=tuple(_candidate(one, chosen=one is best) for one in judged),
+        tried=case.tried,
         test_set=case.test.checksum,
-        periods=_periods(case),
-        counts=counts,
-        confidence=spec.gate.confidence,
-        replicates=spec.gate.replicates,
+        periods=case.periods(best.bundle),
+        counts=case.counts(),
+        confidence=confidence,
+        spending=spending,
+        look=_spent_look(case, judged, spending),
+        replicates=level.replicates,
         seed=spec.seed,
+        trade_off=trade_off(best.bundle),
+        optimism=optimism(
+            best.bundle, spec.objective, case.champion, objective.estimate if objective else None
+        ),
         terms={
             "objective": spec.objective.model_dump(mode="json"),
             "gate": spec.gate.model_dump(mode="json"),
         },
         notes=tuple(spec.notes),
-        warnings=warnings_about(found, tasks, spec),
+        warnings=warnings_about(best.gains, best.tasks, best.guards, spec, spending),
         versions=_versions(),
+        ledger=case.ledger,
     )
-    return replace(decision, fingerprint=fingerprint(decision))
+    return sealed(decision)
 
 
-def _reasons(
-    case: Case, found: Gains, tasks: dict[str, TaskQuality], guarded: tuple[Guard, ...]
-) -> list[Reason]:
-    titles = {name: task.title for name, task in tasks.items()}
-    if case.champion is None:
-        return first_champion(found.baseline, case.spec.gate, guarded, titles)
-    same = case.champion.manifest.checksum == case.challenger.manifest.checksum
-    return against_champion(
-        found.objective, found.goals, found.slices, guarded, titles, identical=same
+def _candidate(judged: Judged, *, chosen: bool) -> Candidate:
+    measured = next((g.value for g in judged.guards if g.name == "latency_p99_ms"), None)
+    return Candidate(
+        model=models.entry(judged.bundle, None),
+        objective=judged.gains.objective,
+        baseline=judged.gains.baseline,
+        goals=judged.gains.goals,
+        reasons=tuple(reason.text for reason in judged.reasons),
+        because=tuple(reason.sentence for reason in judged.reasons),
+        latency_p99_ms=measured if isinstance(measured, float) else None,
+        chosen=chosen,
     )
 
 
-def _periods(case: Case) -> dict[str, Period]:
-    periods = {
-        "test": Period(models.iso(case.test.first), models.iso(case.test.last)),
-        "challenger": models.learnt_from(case.challenger),
-    }
-    if case.champion is not None:
-        periods["champion"] = models.learnt_from(case.champion)
-    return periods
-
-
-def _counts(case: Case) -> Counts:
-    requests = case.test.requests
-    return Counts(
-        users=requests.users,
-        requests=len(requests.user),
-        impressions=len(requests.request),
-        events={task: case.test.events(task) for task in case.spec.tasks},
-    )
+def _spent_look(case: Case, judged: Sequence[Judged], spending: Spending | None) -> Look | None:
+    """Return the ledger's entry: a run that compared nothing has spent nothing."""
+    look = case.look()
+    if look is None or spending is None or case.champion is None:
+        return None
+    champion = case.champion.manifest.checksum
+    compared = [
+        one
+        for one in judged
+        if one.gains.objective is not None and one.bundle.manifest.checksum != champion
+    ]
+    return replace(look, alpha=spending.alpha) if compared else None
 
 
 def _versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from shopguide.gate.wording import (
     level,
     moment,
     number,
+    outcome_title,
     p_value,
     percent,
     verdict_sentence,
@@ -136,7 +137,7 @@ def _period_lines(decision: Decision) -> str:
     ]
     counts = decision.counts
     events = ", ".join(
-        f"{count(found)} {plain(decision.tasks[task].title)}"
+        f"{count(found)} {plain(outcome_title(task, decision))}"
         for task, found in counts.events.items()
     )
     lines.append(

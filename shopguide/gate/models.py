@@ -122,6 +122,11 @@ def entry(bundle: Bundle, version: str | None) -> ModelEntry:
     )
 
 
+def golden_difference(bundle: Bundle) -> float:
+    """Return how far a bundle's golden rows are from what they were; infinite without any."""
+    return bundle.golden_difference() if bundle.golden().num_rows else np.inf
+
+
 def learnt_from(bundle: Bundle) -> Period:
     """Return the period of all that a bundle learnt from: training, calibration and λ."""
     trained = bundle.manifest.train_period

@@ -18,7 +18,10 @@ _DIGITS = 10  # a sum of many rows may differ beyond, between processors
 
 
 def task_quality(
-    spec: Spec, test: TestSet, challenger: Predictions, champion: Predictions | None
+    spec: Spec,
+    test: TestSet,
+    challenger: Predictions,
+    champion: Mapping[str, TaskMetrics] | None,
 ) -> dict[str, TaskQuality]:
     """Return every task's metrics and reliability curve, for one or two models.
 
@@ -26,10 +29,9 @@ def task_quality(
         spec: reads the tasks.
         test: impressions with their outcomes.
         challenger: expected outcome by task [N].
-        champion: likewise; None where there is none to compare with.
+        champion: metrics of the champion; None where there is none to compare with.
     """
-    judged = evaluate(test.requests, challenger, spec)
-    held = evaluate(test.requests, champion, spec) if champion is not None else {}
+    judged, held = evaluate(test.requests, challenger, spec), champion or {}
     return {
         name: TaskQuality(
             title=task.title or name,

@@ -7,10 +7,13 @@ from typing import Literal
 Verdict = Literal["promote", "refuse", "invalid"]
 
 NO_TRUST: dict[str, str] = {
+    "artifact": "the bundle of the {} does not predict what it predicted when it was written",
     "incompatible_tasks": "the {} predicts other tasks",
     "incompatible_feature_service": "the {} reads other features",
     "period_overlap": "the test period does not lie after what the {} learnt from",
+    "feature_leak": "the feature {} tells the label",
     "label_leak": "{} is predicted so well that a feature must hold the label",
+    "one_class": "every impression of the test period has the outcome {}, so no list is better",
     "too_few_users": "the test period has too few users",
     "too_few_events": "the test period has too few outcomes of {}",
     "undefined_goal": "{} is zero, or next to it, for what the challenger is compared with",
@@ -21,6 +24,7 @@ NO: dict[str, str] = {
     "no_min_gain": "the spec sets no gate.min_gain, and without thresholds nothing is promoted",
     "no_floors": "there is no champion, and the spec sets no gate.floors for a first one",
     "no_baseline": "there is no champion, and the spec names no gate.baseline to beat",
+    "no_error_left": "the champion's error budget allows this run nothing",
     "identical": "the challenger is the champion itself, file by file",
     "gain_not_shown": "the gain in J is not shown to exceed what is asked for",
     "baseline_not_beaten": "J is not shown to exceed that of the baseline",

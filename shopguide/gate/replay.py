@@ -1,5 +1,6 @@
 """Reach a decision again from its decision.json and the bundles and test set it names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,16 +19,16 @@ from shopguide.spec.objective import Objective
 
 def replay(
     decision: Decision,
-    challenger: str | Path,
+    challenger: str | Path | Sequence[str | Path],
     test_set: str | Path,
     out: str | Path,
     champion: str | Path | None = None,
 ) -> Decision:
-    """Decide again, by the terms, the seed and the measured latency of an earlier decision.
+    """Decide again, by the terms, the seed, the ledger and the latency of an earlier decision.
 
     Args:
         decision: to reach again.
-        challenger: the bundle it names.
+        challenger: the bundle it names, or all that it judged, in any order.
         test_set: directory of a training set, or the Parquet file that it names.
         out: directory to write.
         champion: the bundle it names, if any.
@@ -35,20 +36,25 @@ def replay(
     Raises:
         ShopguideError: an input is not the one that was judged, or the decision differs.
     """
-    judged = models.open_bundle(challenger)
+    paths = [challenger] if isinstance(challenger, str | Path) else list(challenger)
+    ordered, judged = _in_order(paths, decision)
     held = models.open_champion(champion)
-    _same_bundle("challenger", str(challenger), judged, decision.challenger)
     _same_bundle("champion", str(champion), held, decision.champion)
     _same_test_set(test_set, decision)
-    guard = decision.guard("latency_p99_ms")
     again = decide(
         _terms(decision, judged.spec),
-        challenger,
+        ordered,
         test_set,
         out,
         champion=champion,
         champion_version=decision.champion.version if decision.champion else None,
-        latency_ms=float(guard.value) if guard and guard.value is not None else None,
+        ledger=decision.ledger,
+        tried=decision.tried,
+        latencies={
+            candidate.model.checksum: candidate.latency_p99_ms
+            for candidate in decision.candidates
+            if candidate.latency_p99_ms is not None
+        },
     )
     differing = _differences(decision, again)
     if differing:
@@ -58,6 +64,28 @@ def replay(
             f"Install what it was reached with: {_versions(decision)}",
         )
     return again
+
+
+def _in_order(paths: Sequence[str | Path], decision: Decision) -> tuple[list[str | Path], Bundle]:
+    """Return the challengers in the order of the decision, and the bundle of the first."""
+    found = {bundle.manifest.checksum: (path, bundle) for path, bundle in _opened(paths)}
+    named = {candidate.model.checksum: candidate.model for candidate in decision.candidates}
+    for checksum, (path, bundle) in found.items():
+        if checksum not in named:
+            _same_bundle("challenger", str(path), bundle, decision.challenger)
+    missing = [model.version for checksum, model in named.items() if checksum not in found]
+    if missing:
+        raise ShopguideError(
+            "--challenger",
+            f"lacks {', '.join(missing)}, which the decision judged too",
+            "Give every challenger that was judged then",
+        )
+    ordered = [found[checksum] for checksum in named]
+    return [path for path, _ in ordered], ordered[0][1]
+
+
+def _opened(paths: Sequence[str | Path]) -> list[tuple[str | Path, Bundle]]:
+    return [(path, models.open_bundle(path)) for path in paths]
 
 
 def _terms(decision: Decision, trained_by: Spec) -> Spec:
@@ -108,7 +136,8 @@ def _differences(one: Decision, two: Decision) -> list[str]:
     if one.fingerprint == two.fingerprint:
         return []
     first, second = one.to_json(), two.to_json()
-    return [key for key in first if first[key] != second[key] and key != "fingerprint"]
+    seals = ("fingerprint", "checksum")
+    return [key for key in first if first[key] != second[key] and key not in seals]
 
 
 def _versions(decision: Decision) -> str:

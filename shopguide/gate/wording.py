@@ -82,9 +82,17 @@ def verdict_sentence(decision: Decision) -> str:
 def guard_name(guard: Guard, decision: Decision) -> str:
     """Return what a guard guards, in words."""
     kind, _, subject = guard.name.partition(":")
+    if kind in ("feature_leak", "feature_is_label"):
+        feature, _, task = subject.rpartition(".")
+        return _GUARD_NAMES[kind].format(feature, title=outcome_title(task, decision))
     task, _, metric = subject.partition(".")
     title = decision.tasks[task].title if task in decision.tasks else subject
     return _GUARD_NAMES[kind].format(title, metric=metric.upper())
+
+
+def outcome_title(name: str, decision: Decision) -> str:
+    """Return what a reader calls an outcome; one that is no task goes by its name."""
+    return decision.tasks[name].title if name in decision.tasks else name
 
 
 def guard_text(value: float | str | None) -> str:
@@ -102,6 +110,7 @@ RULES = {
     "below": "below",
     "equal": "equal to",
     "after": "after",
+    "waived": "waived, else below",
 }
 
 _GUARD_NAMES = {
@@ -109,6 +118,11 @@ _GUARD_NAMES = {
     "feature_service": "Feature service of the {}",
     "inputs": "Inputs of the {}",
     "period": "Test period, against what the {} learnt from",
+    "golden": "Golden rows of the {}, largest difference",
+    "feature_leaks": "Features that tell a label",
+    "feature_leak": "AUC of the feature {} alone, for {title}",
+    "feature_is_label": "Share of the rows where the feature {} is {title}",
+    "classes": "Impressions with the outcome {}",
     "leak": "AUC of {} (more would be a leaked label)",
     "min_users": "Users",
     "min_events": "Outcomes of {}",

@@ -8,7 +8,13 @@ Example:
 """
 
 from shopguide.registry.promote import NotPromotedError, promote_model, rollback
-from shopguide.registry.runs import HistoryEntry, history, record_refusal, record_run
+from shopguide.registry.runs import (
+    HistoryEntry,
+    history,
+    read_ledger,
+    record_refusal,
+    record_run,
+)
 from shopguide.registry.versions import champion_bento, fetch_champion
 
 __all__ = [
@@ -18,6 +24,7 @@ __all__ = [
     "fetch_champion",
     "history",
     "promote_model",
+    "read_ledger",
     "record_refusal",
     "record_run",
     "rollback",

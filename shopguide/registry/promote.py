@@ -2,17 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
+from shopguide.gate import Decision, read_decision
 from shopguide.registry.client import CHAMPION, FORMER, exclusive, experiment, open_client
 from shopguide.registry.runs import (
     decision_metrics,
     decision_tags,
     finish_run,
     log_run,
-    read_decision,
 )
 from shopguide.registry.versions import BUNDLE, Version, champion, get_version, version_of
 from shopguide.spec import Spec
@@ -135,31 +135,23 @@ def _version(client: "MlflowClient", spec: Spec, number: str) -> Version:
     return get_version(client, spec, number)
 
 
-def _refuse_unless_decided(content: dict[str, Any], checksum: str, decision: str | Path) -> None:
-    if content["verdict"] != "promote":
+def _refuse_unless_decided(content: Decision, checksum: str, decision: str | Path) -> None:
+    if not content.promote:
         raise NotPromotedError(
             str(decision),
-            f"the verdict is {content['verdict']!r}",
+            f"the verdict is {content.verdict!r}",
             "Only a bundle that the gate promotes can become champion",
         )
-    if content.get("reasons"):
+    if content.challenger.checksum != checksum:
         raise NotPromotedError(
             str(decision),
-            f"the verdict is 'promote' in spite of {', '.join(map(str, content['reasons']))}",
-            "Let the gate decide again; a decision is not to be edited",
-        )
-    if content["challenger"]["checksum"] != checksum:
-        raise NotPromotedError(
-            str(decision),
-            f"it is about the bundle {content['challenger']['checksum'][:12]}, "
-            f"not about {checksum[:12]}",
+            f"it is about the bundle {content.challenger.checksum[:12]}, not about {checksum[:12]}",
             "Let the gate decide on this bundle",
         )
 
 
-def _refuse_if_champion_moved(content: dict[str, Any], now: Version | None) -> None:
-    compared = content.get("champion")
-    expected = None if compared is None else compared["checksum"]
+def _refuse_if_champion_moved(content: Decision, now: Version | None) -> None:
+    expected = None if content.champion is None else content.champion.checksum
     found = None if now is None else now.checksum
     if expected != found:
         raise NotPromotedError(
@@ -171,12 +163,12 @@ def _refuse_if_champion_moved(content: dict[str, Any], now: Version | None) -> N
 
 
 def _register(
-    client: "MlflowClient", spec: Spec, bundle: Path, content: dict[str, Any], checksum: str
+    client: "MlflowClient", spec: Spec, bundle: Path, content: Decision, checksum: str
 ) -> Version:
     run = client.create_run(experiment(client, spec), run_name="promoted")
     run_id = str(run.info.run_id)
     client.log_artifacts(run_id, str(bundle), BUNDLE)
-    client.log_dict(run_id, content, "decision/decision.json")
+    client.log_dict(run_id, content.to_json(), "decision/decision.json")
     for key, value in decision_tags(content).items():
         client.set_tag(run_id, key, value)
     for key, number in decision_metrics(content).items():

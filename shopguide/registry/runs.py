@@ -1,6 +1,5 @@
 """What happened: promotions, refusals, failures and rollbacks, as MLflow runs."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shopguide.errors import ShopguideError
+from shopguide.gate import Decision, Ledger, Look, PastDecision, read_decision
 from shopguide.registry.client import experiment, open_client
 from shopguide.registry.versions import champion
 from shopguide.spec import Spec
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _MOST = 1000  # entries of a history: three years of nights
+_SHOWN = 20  # entries that a report has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +42,6 @@ class HistoryEntry:
     reasons: Sequence[str]
     checksum: str | None
     is_champion: bool
-
-
-def read_decision(decision: str | Path) -> dict[str, Any]:
-    """Read decision.json from its file or the directory that holds it.
-
-    Raises:
-        ShopguideError: there is none, or it is not one.
-    """
-    path = Path(decision)
-    path = path / "decision.json" if path.is_dir() else path
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict) or "verdict" not in content or "challenger" not in content:
-        raise ShopguideError(
-            str(path), "is no decision", "Give what `shopguide gate decide` wrote"
-        ) from None
-    return content
 
 
 def log_run(
@@ -149,35 +130,60 @@ def history(spec: Spec) -> list[HistoryEntry]:
     """Return what happened, the newest first."""
     client = open_client(spec)
     now = champion(client, spec)
-    runs = client.search_runs(
-        [experiment(client, spec)],
-        filter_string="tags.kind != ''",
-        max_results=_MOST,
-        order_by=["attributes.start_time DESC"],
+    return [_entry(run, None if now is None else now.version) for run in _runs(client, spec)]
+
+
+def read_ledger(spec: Spec) -> Ledger:
+    """Return what the gate is to know of earlier runs: looks at champions, and what came of them.
+
+    Args:
+        spec: reads `registry`, `home` and `name`.
+
+    Raises:
+        ShopguideError: the registry cannot be reached.
+    """
+    client = open_client(spec)
+    runs = _runs(client, spec)
+    entries = [_entry(run, None) for run in runs[:_SHOWN]]
+    return Ledger(
+        looks=tuple(look for run in reversed(runs) if (look := _look(run)) is not None),
+        history=tuple(
+            PastDecision(_iso(e.at), e.kind, e.version, e.gain, e.lower, tuple(e.reasons))
+            for e in entries
+        ),
     )
-    return [_entry(run, None if now is None else now.version) for run in runs]
 
 
-def decision_tags(decision: Mapping[str, Any]) -> dict[str, str]:
-    """Return the short texts of a decision."""
-    challenger = decision["challenger"]
-    return {
-        "verdict": str(decision["verdict"]),
-        "reasons": ", ".join(decision.get("reasons", [])),
-        "checksum": str(challenger["checksum"]),
+def decision_tags(decision: Decision) -> dict[str, str]:
+    """Return the short texts of a decision, its look at the champion among them."""
+    tags = {
+        "verdict": decision.verdict,
+        "reasons": ", ".join(decision.reasons),
+        "checksum": decision.challenger.checksum,
     }
+    look = decision.look
+    if look is not None:
+        tags |= {
+            "look.champion": look.champion,
+            "look.challengers": " ".join(look.challengers),
+            "look.test_set": look.test_set,
+            "look.alpha": repr(look.alpha),
+        }
+    return tags
 
 
-def decision_metrics(decision: Mapping[str, Any]) -> dict[str, float]:
+def decision_metrics(decision: Decision) -> dict[str, float]:
     """Return the numbers of a decision: J − 1 with its bounds, and each goal's change."""
     metrics: dict[str, float] = {}
-    objective = decision.get("objective") or {}
-    for name in ("estimate", "lower", "upper"):
-        if objective.get(name) is not None:
-            metrics[f"gain_{name}"] = float(objective[name])
-    for goal, row in (decision.get("goals") or {}).items():
-        if row.get("change") is not None:
-            metrics[f"goal_{goal}_change"] = float(row["change"])
+    if decision.objective is not None:
+        metrics = {
+            "gain_estimate": decision.objective.estimate,
+            "gain_lower": decision.objective.lower,
+            "gain_upper": decision.objective.upper,
+        }
+    for name, goal in decision.goals.items():
+        if goal.change is not None:
+            metrics[f"goal_{name}_change"] = goal.change
     return metrics
 
 
@@ -186,12 +192,45 @@ def _decision_file(decision: str | Path) -> Path:
     return path / "decision.json" if path.is_dir() else path
 
 
+def _runs(client: "MlflowClient", spec: Spec) -> list[Any]:
+    """Return the runs that are whole, the newest first."""
+    found = client.search_runs(
+        [experiment(client, spec)],
+        filter_string="tags.kind != ''",
+        max_results=_MOST,
+        order_by=["attributes.start_time DESC"],
+    )
+    return list(found)
+
+
+def _look(run: Any) -> Look | None:  # noqa: ANN401 - MLflow's Run
+    tags = run.data.tags
+    if "look.alpha" not in tags:
+        return None
+    return Look(
+        champion=tags["look.champion"],
+        challengers=tuple(tags["look.challengers"].split()),
+        test_set=tags["look.test_set"],
+        alpha=float(tags["look.alpha"]),
+        run=str(run.info.run_id),
+        at=_iso(_started(run)),
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _started(run: Any) -> datetime:  # noqa: ANN401 - MLflow's Run
+    return datetime.fromtimestamp((run.info.start_time or time.time() * 1000) / 1000, UTC)
+
+
 def _entry(run: Any, champion_version: str | None) -> HistoryEntry:  # noqa: ANN401 - MLflow's Run
     tags, metrics = run.data.tags, run.data.metrics
     version = tags.get("version")
     reasons = tags.get("reasons", "")
     return HistoryEntry(
-        at=datetime.fromtimestamp((run.info.start_time or time.time() * 1000) / 1000, UTC),
+        at=_started(run),
         kind=tags["kind"],
         version=version,
         gain=metrics.get("gain_estimate"),

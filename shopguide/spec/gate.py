@@ -1,8 +1,12 @@
 """When a challenger replaces the champion."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from shopguide.spec._section import Fraction, Rate, Section
+
+SpendingFunction = Literal["none", "bonferroni", "pocock", "obrien_fleming", "harmonic"]
 
 
 class Floor(Section):
@@ -10,6 +14,30 @@ class Floor(Section):
 
     auc: Fraction | None = None
     gauc: Fraction | None = None
+
+
+class AlphaSpending(Section):
+    """How the error 1 − confidence is spread over the runs that one champion sees.
+
+    Each night's challenger on fresh data is a hypothesis of its own. What is controlled is the
+    probability that one champion is ever replaced by a challenger that is no better, over a
+    horizon of N runs: the levels α_1 … α_N sum to at most 1 − confidence, which holds however
+    the runs depend on each other. After N runs the next horizon begins with a budget of its own,
+    but for `harmonic`, whose budget lasts for ever.
+    """
+
+    function: SpendingFunction = Field(
+        "bonferroni",
+        description=(
+            "none: 1 − confidence in every run, so a false promotion in 30 runs is likely; "
+            "bonferroni: the same in each of N runs; pocock: a little more in the early ones; "
+            "obrien_fleming: next to nothing at first, most in the last; harmonic: half at once, "
+            "a sixth next, 1/(n(n + 1)) in run n, without an end."
+        ),
+    )
+    horizon: int = Field(
+        30, ge=1, le=1000, description="N: runs of one champion that share the error."
+    )
 
 
 class Gate(Section):
@@ -32,10 +60,20 @@ class Gate(Section):
     slice_margin: Fraction | None = Field(
         None, description="Relative loss tolerated within a slice; null: the goal's margin."
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided, of every bound.")
-    replicates: int = Field(2000, ge=200, description="Bootstrap replicates over users.")
+    confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="One-sided, over all runs that share the error; see alpha_spending.",
+    )
+    alpha_spending: AlphaSpending = AlphaSpending()
+    replicates: int = Field(
+        2000,
+        ge=200,
+        description="Bootstrap replicates over users, at least; a small error takes more.",
+    )
     min_users: int = Field(200, ge=2, description="Users the test period needs.")
-    min_events: int = Field(100, ge=1, description="Positive outcomes each binary goal needs.")
+    min_events: int = Field(100, ge=1, description="Positive outcomes each goal needs.")
     floors: dict[str, Floor] = Field(
         default_factory=dict, description="Task → floors, used while there is no champion."
     )
@@ -48,4 +86,13 @@ class Gate(Section):
     max_latency_ms: float | None = Field(
         200.0, gt=0, description="Most p99 of scoring 200 rows with the bundle; null: not guarded."
     )
-    max_auc: float = Field(0.995, gt=0.5, le=1, description="An AUC at or above this is a leak.")
+    max_auc: float = Field(
+        0.995,
+        gt=0.5,
+        le=1,
+        description="An AUC at or above this is a leak, of the model or of one feature.",
+    )
+    waive_leaks: list[str] = Field(
+        default_factory=list,
+        description="Features that may tell the label all the same; say why in a comment.",
+    )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper
+from onnxruntime import InferenceSession
 
 from shopguide.bundle import (
     Calibrators,
@@ -56,6 +57,7 @@ gate:
   floors: {click: {auc: 0.6}, purchase: {gauc: 0.6}}
   baseline: popularity
   max_latency_ms: null
+  alpha_spending: {function: none}
 """
 
 COLUMNS = ("appeal", "value", "noise")
@@ -167,12 +169,16 @@ def contents(
     period = TrainPeriod(
         start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 2, 1, tzinfo=UTC)
     )
+    model = graph(weights, bias, tuple(spec.tasks))
     golden = rows.slice(0, 4).select(["shown_at", *COLUMNS])
-    for task in spec.tasks:
-        golden = golden.append_column(f"prediction_{task}", pa.array([0.5] * 4))
+    numbers = np.column_stack([golden[name].to_numpy() for name in COLUMNS]).astype(np.float32)
+    session = InferenceSession(model, providers=["CPUExecutionProvider"])
+    predicted = session.run(list(spec.tasks), {"numeric": numbers})
+    for task, values in zip(spec.tasks, predicted, strict=True):
+        golden = golden.append_column(f"prediction_{task}", pa.array(values.astype(np.float64)))
     return Contents(
         spec=spec,
-        graph=graph(weights, bias, tuple(spec.tasks)),
+        graph=model,
         preprocessing=Preprocessing(categorical=[], numeric=inputs),
         calibrators=Calibrators(),
         profile=Profile(

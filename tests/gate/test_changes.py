@@ -59,7 +59,7 @@ def test_slices_are_adjusted_for_their_number() -> None:
     gate = Gate(min_users=100, margins={"ctr": 0.03})
     for number, passes in ((1, True), (10, False)):
         parts = [Slice("age", str(i), 500, NO_ARMS) for i in range(number)]
-        found = slice_changes(parts, [comparison(weak)] * number, GOALS, gate)
+        found = slice_changes(parts, [comparison(weak)] * number, GOALS, gate, 0.95)
         assert [row.passes for row in found] == [passes] * number
 
 
@@ -67,13 +67,13 @@ def test_slices_are_adjusted_for_their_number() -> None:
 def test_a_slice_with_too_few_users_is_not_judged(users: int, passes: bool | None) -> None:
     strong = comparison(Interval(0.1, 0.08, 0.12))
     gate = Gate(min_users=100)
-    found = slice_changes([Slice("age", "45", users, NO_ARMS)], [strong], GOALS, gate)
+    found = slice_changes([Slice("age", "45", users, NO_ARMS)], [strong], GOALS, gate, 0.95)
     assert found[0].passes is passes
 
 
 def test_a_slice_margin_stands_before_that_of_the_goal() -> None:
     gate = Gate(min_users=2, margins={"ctr": 0.01}, slice_margin=0.2)
     part = Slice("age", "45", 5, NO_ARMS)
-    found = slice_changes([part], [comparison(Interval(0.0, -0.1, 0.1))], GOALS, gate)
+    found = slice_changes([part], [comparison(Interval(0.0, -0.1, 0.1))], GOALS, gate, 0.95)
     assert found[0].margin == 0.2
     assert found[0].passes is True

@@ -242,7 +242,12 @@ def test_equal_inputs_and_seed_give_equal_files(shop: Shop, tmp_path: Path) -> N
 
     def run(out: Path, latency_ms: float) -> Decision:
         return decide(
-            spec, shop.model("good"), shop.test_set, out, champion=vague, latency_ms=latency_ms
+            spec,
+            shop.model("good"),
+            shop.test_set,
+            out,
+            champion=vague,
+            latencies={load_bundle(shop.model("good")).manifest.checksum: latency_ms},
         )
 
     first, second = run(tmp_path / "a", 1.5), run(tmp_path / "b", 1.5)

@@ -1,6 +1,7 @@
 """A decision can be reached again from its own file, and from nothing but its own inputs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -58,10 +59,20 @@ def test_another_test_set_is_refused(shop: Shop, former: Path, tmp_path: Path) -
         )
 
 
-def test_an_edited_decision_is_found_out(shop: Shop, former: Path, tmp_path: Path) -> None:
+def test_an_edited_decision_is_found_out(former: Path, tmp_path: Path) -> None:
     content = json.loads((former / "decision.json").read_text())
     content["goals"]["ctr"]["lower"] += 0.01
-    content["fingerprint"] = "0" * 64
     (tmp_path / "decision.json").write_text(json.dumps(content))
+    with pytest.raises(ShopguideError, match="was changed after it was written"):
+        read_decision(tmp_path / "decision.json")
+
+
+def test_a_decision_that_cannot_be_reached_again_says_in_what(
+    shop: Shop, former: Path, tmp_path: Path
+) -> None:
+    decision = read_decision(former / "decision.json")
+    goals = {name: replace(goal, challenger=0.0) for name, goal in decision.goals.items()}
+    other = replace(decision, goals=goals, fingerprint="0" * 64)
+    vague = shop.model("held", VAGUE, seed=4)
     with pytest.raises(ShopguideError, match="differs from the decision to repeat in goals"):
-        again(shop, tmp_path, tmp_path / "out")
+        replay(other, shop.model("good"), shop.test_set, tmp_path, champion=vague)

@@ -1,10 +1,8 @@
 """A registry in a temporary home, and bundles that differ in their fusion weights."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -25,6 +23,9 @@ from shopguide.bundle import (
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
 from shopguide.fusion import Fusion
+from shopguide.gate import Decision, Ledger, Look, Verdict
+from shopguide.gate.decision import SCHEMA, Counts, GoalChange, ModelEntry, ObjectiveChange
+from shopguide.gate.decision_file import sealed
 from shopguide.spec import Spec, check_text
 
 SPEC = """
@@ -101,21 +102,57 @@ def make_bundle(spec: Spec, tmp_path: Path) -> Callable[[float], Path]:
 def decide(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes the decision that the gate would have written."""
 
-    def write(challenger: Path, champion: Path | None, verdict: str = "promote") -> Path:
-        decision: dict[str, Any] = {
-            "verdict": verdict,
-            "reasons": [] if verdict == "promote" else ["objective_not_better"],
-            "objective": {"estimate": 0.02, "lower": 0.01, "upper": 0.03, "min_gain": 0.0},
-            "goals": {"ctr": {"change": 0.02}},
-            "challenger": {"checksum": load_bundle(challenger).manifest.checksum},
-            "champion": champion and {"checksum": load_bundle(champion).manifest.checksum},
-        }
+    def write(
+        challenger: Path, champion: Path | None, verdict: Verdict = "promote", alpha: float = 0.01
+    ) -> Path:
         path = tmp_path / f"decision_{challenger.name}" / "decision.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(decision))
+        sealed(_decision(challenger, champion, verdict, alpha)).write(path)
         return path.parent
 
     return write
+
+
+def _decision(challenger: Path, champion: Path | None, verdict: Verdict, alpha: float) -> Decision:
+    judged, held = _entry(challenger), champion and _entry(champion)
+    goal = GoalChange("clicks", 1.0, 0.1, 0.102, 0.02, 0.01, 0.03, 0.0, passes=True)
+    return Decision(
+        schema=SCHEMA,
+        verdict=verdict,
+        reasons=() if verdict == "promote" else ("gain_not_shown",),
+        because=() if verdict == "promote" else ("the gain is not shown",),
+        title="tiny",
+        objective=ObjectiveChange(0.02, 0.01, 0.03, 0.0, passes=True),
+        goals={"ctr": goal},
+        slices=(),
+        guards=(),
+        baseline=None,
+        tasks={},
+        champion=held or None,
+        challenger=judged,
+        candidates=(),
+        tried=1,
+        test_set="t" * 64,
+        periods={},
+        counts=Counts(users=1, requests=1, impressions=1, events={}),
+        confidence=0.95,
+        spending=None,
+        look=Look(held.checksum, (judged.checksum,), "t" * 64, alpha) if held else None,
+        replicates=1000,
+        seed=0,
+        trade_off=None,
+        optimism=None,
+        terms={},
+        notes=(),
+        warnings=(),
+        versions={},
+        ledger=Ledger(),
+    )
+
+
+def _entry(bundle: Path) -> ModelEntry:
+    manifest = load_bundle(bundle).manifest
+    return ModelEntry(manifest.version, manifest.checksum, manifest.feature_service, ("click",), {})
 
 
 def _graph() -> bytes:

@@ -16,6 +16,7 @@ from shopguide.registry import (
     fetch_champion,
     history,
     promote_model,
+    read_ledger,
     record_refusal,
     record_run,
     rollback,
@@ -159,7 +160,7 @@ def test_refusals_and_failures_are_in_the_history(
     record_run(spec, run_id="r2", state="SUCCEEDED", error=None)
     entries = history(spec)
     assert [entry.kind for entry in entries] == ["failed", "refused", "promoted"]
-    assert entries[1].reasons == ("objective_not_better",)
+    assert entries[1].reasons == ("gain_not_shown",)
     assert entries[1].gain == pytest.approx(0.02)
     assert [entry.is_champion for entry in entries] == [False, False, True]
 
@@ -176,5 +177,48 @@ def test_what_cannot_be_rolled_back_to_is_explained(spec: Spec) -> None:
 
 def test_what_is_no_decision_is_explained(spec: Spec, first: Path, tmp_path: Path) -> None:
     (tmp_path / "decision.json").write_text(json.dumps({"a": 1}))
-    with pytest.raises(ShopguideError, match="is no decision"):
+    with pytest.raises(ShopguideError, match="not a decision of schema"):
         promote_model(spec, first, tmp_path)
+
+
+def test_an_edited_decision_moves_nothing(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second = make_bundle(0.2)
+    file = decide(second, first, "refuse") / "decision.json"
+    content = json.loads(file.read_text()) | {"verdict": "promote", "reasons": []}
+    file.write_text(json.dumps(content))
+    with pytest.raises(ShopguideError, match="was changed after it was written"):
+        promote_model(spec, second, file)
+
+
+def test_the_ledger_has_every_look_at_a_champion_in_their_order(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    assert read_ledger(spec).looks == ()  # a first champion was compared with none
+    second, third = make_bundle(0.2), make_bundle(0.3)
+    record_refusal(spec, third, decide(third, first, "refuse", 0.01), reason="gate")
+    promote_model(spec, second, decide(second, first, "promote", 0.02))
+    ledger = read_ledger(spec)
+    checksums = {path: load_bundle(path).manifest.checksum for path in (first, second, third)}
+    assert [look.alpha for look in ledger.looks] == [0.01, 0.02]
+    assert [look.challengers for look in ledger.looks] == [
+        (checksums[third],),
+        (checksums[second],),
+    ]
+    assert all(look.run and look.at for look in ledger.looks)
+    assert len(ledger.of(checksums[first]).looks) == 2
+    assert ledger.of(checksums[second]).looks == ()  # the new champion starts afresh
+    assert [past.kind for past in ledger.history] == ["promoted", "refused", "promoted"]
+    assert ledger.history[1].reasons == ("gain_not_shown",)
+
+
+def test_a_recorded_refusal_that_is_repeated_is_one_look(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second = make_bundle(0.2)
+    for _ in range(2):
+        record_refusal(spec, second, decide(second, first, "refuse"), reason="gate")
+    ledger = read_ledger(spec)
+    assert len(ledger.looks) == 2
+    assert len(ledger.of(load_bundle(first).manifest.checksum).looks) == 1

@@ -1,0 +1,65 @@
+"""What is judged, by what, on what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shopguide.bundle import Bundle
+from shopguide.gate import models
+from shopguide.gate.decision import Counts, ModelEntry, Period
+from shopguide.gate.ledger import Ledger, Look
+from shopguide.gate.test_set import TestSet
+from shopguide.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged, by what, on what.
+
+    Args:
+        challengers: at least one, all different, each with fusion weights.
+        champion: None when there is none.
+        champion_version: its version in the registry; None: its bundle's own.
+        tried: how many candidates were compared on this test period, these included.
+        ledger: earlier looks at this champion, and the history.
+        latencies: p99 measured before, by checksum of the bundle; others are measured.
+    """
+
+    spec: Spec
+    test: TestSet
+    challengers: tuple[Bundle, ...]
+    champion: Bundle | None
+    champion_version: str | None
+    tried: int
+    ledger: Ledger
+    latencies: Mapping[str, float]
+
+    def champion_entry(self) -> ModelEntry | None:
+        """Return what the decision says about the champion."""
+        return models.entry(self.champion, self.champion_version) if self.champion else None
+
+    def look(self) -> Look | None:
+        """Return the ledger's entry of this run, its error open; None without a champion."""
+        if self.champion is None:
+            return None
+        checksums = tuple(bundle.manifest.checksum for bundle in self.challengers)
+        return Look(self.champion.manifest.checksum, checksums, self.test.checksum, alpha=0.0)
+
+    def periods(self, challenger: Bundle) -> dict[str, Period]:
+        """Return the test period, and what the models learnt from."""
+        periods = {
+            "test": Period(models.iso(self.test.first), models.iso(self.test.last)),
+            "challenger": models.learnt_from(challenger),
+        }
+        if self.champion is not None:
+            periods["champion"] = models.learnt_from(self.champion)
+        return periods
+
+    def counts(self) -> Counts:
+        """Return what the test period holds."""
+        requests = self.test.requests
+        return Counts(
+            users=requests.users,
+            requests=len(requests.user),
+            impressions=len(requests.request),
+            events={name: self.test.events(name) for name in requests.outcomes},
+        )

@@ -1,0 +1,129 @@
+"""What the gate is told of earlier runs: the looks at each champion, and what came of them.
+
+The gate knows no registry. Whoever runs it hands the ledger in, and keeps the look it returns.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from shopguide.errors import ShopguideError
+from shopguide.files import write_json
+
+LEDGER_SCHEMA = "shopguide.ledger/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One time that challengers were compared with a champion.
+
+    Args:
+        champion: checksum of the champion's bundle.
+        challengers: checksums of the challengers' bundles.
+        test_set: SHA-256 of the test set.
+        alpha: error that it spent, one-sided.
+        run: id of the run that it belongs to; None where nobody recorded it.
+        at: when it was recorded, ISO 8601 in UTC; likewise.
+    """
+
+    champion: str
+    challengers: tuple[str, ...]
+    test_set: str
+    alpha: float
+    run: str | None = None
+    at: str | None = None
+
+    def repeats(self, other: "Look") -> bool:
+        """Return whether this is another look's comparison: it teaches nothing new."""
+        mine = (self.champion, set(self.challengers), self.test_set)
+        return mine == (other.champion, set(other.challengers), other.test_set)
+
+
+@dataclass(frozen=True, slots=True)
+class PastDecision:
+    """What came of an earlier run, for the report.
+
+    Args:
+        at: when, ISO 8601 in UTC.
+        kind: promoted, refused, failed or rollback.
+        version: of the champion that it made, if any.
+        gain: estimate of J − 1; None where nothing was compared.
+        lower: its lower bound.
+        reasons: codes, or what was said.
+    """
+
+    at: str
+    kind: str
+    version: str | None
+    gain: float | None
+    lower: float | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of earlier runs.
+
+    Args:
+        looks: at any champion, the earliest first.
+        history: the newest first.
+    """
+
+    looks: tuple[Look, ...] = ()
+    history: tuple[PastDecision, ...] = ()
+    schema: str = LEDGER_SCHEMA
+
+    def of(self, champion: str | None) -> "Ledger":
+        """Return the ledger with the looks at one champion alone, each comparison once."""
+        found: list[Look] = []
+        for look in self.looks:
+            if look.champion == champion and not any(look.repeats(other) for other in found):
+                found.append(look)
+        return replace(self, looks=tuple(found))
+
+    def with_look(self, look: Look | None) -> "Ledger":
+        """Return the ledger with one more look; a repeated one changes nothing."""
+        if look is None or any(look.repeats(other) for other in self.looks):
+            return self
+        return replace(self, looks=(*self.looks, look))
+
+    def write(self, path: str | Path) -> None:
+        """Write the ledger as JSON, whole or not at all."""
+        write_json(path, json.loads(json.dumps(asdict(self))))
+
+
+def read_ledger(path: str | Path) -> Ledger:
+    """Read a ledger.
+
+    Raises:
+        ShopguideError: there is no such file, or it is not a ledger.
+    """
+    fix = "Give a ledger.json that `shopguide gate decide --ledger` wrote"
+    try:
+        found = TypeAdapter(Ledger).validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise ShopguideError(str(path), f"cannot be read: {error.strerror}", fix) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ShopguideError(
+            f"{path} {place}".rstrip(), f"not a ledger: {first['msg'].lower()}", fix
+        ) from None
+    if found.schema != LEDGER_SCHEMA:
+        what = f"its schema is {found.schema!r}, this version reads {LEDGER_SCHEMA!r}"
+        raise ShopguideError(f"{path} schema", what, fix)
+    _check(found.looks, str(path))
+    return found
+
+
+def _check(looks: Sequence[Look], path: str) -> None:
+    for number, look in enumerate(looks):
+        if not 0 <= look.alpha < 1:
+            raise ShopguideError(
+                f"{path} looks.{number}.alpha",
+                f"is {look.alpha:g}, must be at least 0 and below 1",
+                "Take the ledger as the gate wrote it",
+            )

@@ -1,0 +1,175 @@
+"""Several challengers at once, and one champion over several runs, as whole decisions."""
+
+from pathlib import Path
+
+import pytest
+
+from shopguide.bundle import load_bundle
+from shopguide.errors import ShopguideError
+from shopguide.gate import Decision, Ledger, Look, decide, read_decision, replay
+from shopguide.spec import Spec
+from shopguide.spec.gate import AlphaSpending
+from tests.gate.conftest import VAGUE, Shop
+from tests.gate.test_decide import changed
+
+BETTER = ((0.9, 0.0, 0.4), (0.0, 0.9, 0.4))
+
+
+def checksum(bundle: Path) -> str:
+    return load_bundle(bundle).manifest.checksum
+
+
+def three(shop: Shop) -> list[Path]:
+    return [shop.model("better", BETTER), shop.model("good"), shop.model("alike", VAGUE, seed=12)]
+
+
+@pytest.fixture(scope="module")
+def together(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Decision]:
+    out = tmp_path_factory.mktemp("together")
+    spec = changed(shop.spec, slices=["region"], max_latency_ms=50.0, slice_margin=0.5)
+    vague = shop.model("vague", VAGUE, seed=9)
+    return out, decide(spec, three(shop), shop.test_set, out, champion=vague)
+
+
+def test_the_best_of_those_that_pass_is_promoted(
+    shop: Shop, together: tuple[Path, Decision]
+) -> None:
+    decision = together[1]
+    assert decision.promote
+    assert decision.challenger.checksum == checksum(shop.model("good"))
+    assert [candidate.chosen for candidate in decision.candidates] == [False, True, False]
+    assert decision.candidates[0].reasons == ()  # it could have been promoted, and is second
+    assert decision.candidates[2].reasons == ("gain_not_shown",)
+    assert decision.objective == decision.candidates[1].objective
+    assert decision.goals == decision.candidates[1].goals
+
+
+def test_each_bound_is_wider_than_alone_and_the_estimate_the_same(
+    shop: Shop, together: tuple[Path, Decision], tmp_path: Path
+) -> None:
+    decision = together[1]
+    alone = decide(
+        shop.spec,
+        shop.model("good"),
+        shop.test_set,
+        tmp_path,
+        champion=shop.model("vague", VAGUE, seed=9),
+    )
+    assert 0.95 < decision.confidence <= 1 - 0.05 / 3
+    assert alone.confidence == pytest.approx(0.95)
+    assert decision.objective is not None
+    assert alone.objective is not None
+    assert decision.objective.estimate == alone.objective.estimate
+    assert decision.objective.lower < alone.objective.lower
+
+
+def test_several_are_replayed_in_any_order(
+    shop: Shop, together: tuple[Path, Decision], tmp_path: Path
+) -> None:
+    vague = shop.model("vague", VAGUE, seed=9)
+    replay(together[1], three(shop)[::-1], shop.test_set, tmp_path, champion=vague)
+    for name in ("decision.json", "report.md", "report.html"):
+        assert (tmp_path / name).read_bytes() == (together[0] / name).read_bytes()
+    with pytest.raises(ShopguideError, match="which the decision judged too"):
+        replay(together[1], three(shop)[:2], shop.test_set, tmp_path, champion=vague)
+
+
+def test_candidates_that_are_not_here_keep_their_share(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    decision = decide(
+        shop.spec, shop.model("good"), shop.test_set, tmp_path, champion=vague, tried=10
+    )
+    assert decision.tried == 10
+    assert decision.confidence == pytest.approx(1 - 0.05 / 10)
+
+
+def test_first_champions_share_the_error_too(shop: Shop, tmp_path: Path) -> None:
+    decision = decide(shop.spec, three(shop), shop.test_set, tmp_path)
+    assert decision.promote
+    assert decision.confidence > 0.95
+    assert decision.spending is None
+    assert decision.look is None
+    assert all(candidate.baseline is not None for candidate in decision.candidates)
+
+
+@pytest.mark.parametrize(("tried", "what"), [(1, "below the number of challengers, 3")])
+def test_fewer_tried_than_given_is_refused(
+    shop: Shop, tmp_path: Path, tried: int, what: str
+) -> None:
+    with pytest.raises(ShopguideError, match=what):
+        decide(shop.spec, three(shop), shop.test_set, tmp_path, tried=tried)
+
+
+def test_a_candidate_given_twice_is_refused(shop: Shop, tmp_path: Path) -> None:
+    good = shop.model("good")
+    with pytest.raises(ShopguideError, match="is the same bundle as"):
+        decide(shop.spec, [good, good], shop.test_set, tmp_path)
+    with pytest.raises(ShopguideError, match="none was given"):
+        decide(shop.spec, [], shop.test_set, tmp_path)
+
+
+def test_a_candidate_that_is_the_champion_takes_no_error(shop: Shop, tmp_path: Path) -> None:
+    vague, good = shop.model("vague", VAGUE), shop.model("good")
+    decision = decide(shop.spec, [good, vague], shop.test_set, tmp_path, champion=vague)
+    assert decision.promote
+    assert decision.confidence == pytest.approx(0.95, abs=2e-3)
+    assert decision.candidates[1].reasons == ("identical",)
+
+
+def sharing(shop: Shop) -> Spec:
+    terms = AlphaSpending(function="bonferroni", horizon=30)
+    return changed(shop.spec, alpha_spending=terms)
+
+
+def test_a_run_takes_its_share_and_says_so(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    decision = decide(sharing(shop), shop.model("good"), shop.test_set, tmp_path, champion=vague)
+    assert decision.spending is not None
+    assert (decision.spending.look, decision.spending.horizon) == (1, 30)
+    assert decision.spending.alpha == pytest.approx(0.05 / 30)
+    assert decision.confidence == pytest.approx(1 - 0.05 / 30)
+    assert decision.replicates == 6000
+    assert decision.look == Look(
+        checksum(vague),
+        (checksum(shop.model("good")),),
+        decision.test_set,
+        pytest.approx(0.05 / 30),  # type: ignore[arg-type]  # compares as the float does
+    )
+
+
+def test_a_champion_whose_error_is_spent_stays(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    spent = Ledger((Look(checksum(vague), ("former",), "earlier", 0.05),))
+    decision = decide(
+        sharing(shop), shop.model("good"), shop.test_set, tmp_path, champion=vague, ledger=spent
+    )
+    assert decision.verdict == "refuse"
+    assert decision.reasons == ("no_error_left",)
+    assert "run 2 of 30 by bonferroni, 0.05 of 0.05 spent before" in decision.because[0]
+    assert decision.confidence == pytest.approx(0.95)  # what is shown when nothing can be promoted
+
+
+def test_a_ledger_is_part_of_the_decision_and_of_its_replay(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    other = Look("another champion", ("x",), "y", 0.01)
+    earlier = Look(checksum(vague), ("former",), "earlier", 0.001, run="r1", at="2024-03-01")
+    decision = decide(
+        sharing(shop),
+        shop.model("good"),
+        shop.test_set,
+        tmp_path / "a",
+        champion=vague,
+        ledger=Ledger((other, earlier)),
+    )
+    assert decision.ledger.looks == (earlier,)
+    assert decision.spending is not None
+    assert decision.spending.look == 2
+    read = read_decision(tmp_path / "a")
+    replay(read, shop.model("good"), shop.test_set, tmp_path / "b", champion=vague)
+    for name in ("decision.json", "report.md", "report.html"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_comparison_with_oneself_is_no_look(shop: Shop, tmp_path: Path) -> None:
+    good = shop.model("good")
+    assert decide(sharing(shop), good, shop.test_set, tmp_path, champion=good).look is None
