@@ -76,6 +76,17 @@ class Bundle:
         """Return each task's expected outcome before calibration, [N] by task."""
         return run_graph(self.session, self.preprocessing, table)
 
+    def probabilities(self, table: pa.Table) -> dict[str, NDArray[np.float64]]:
+        """Return the probability of each class [N, C], Σ = 1, by category task.
+
+        The classes are those of `manifest.categories`, in that order. They are not calibrated.
+
+        Args:
+            table: as of `predict`.
+        """
+        raw = self.predict_raw(table)
+        return {name: raw[name] for name in self.manifest.categories}
+
     def score(self, predictions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the one score of each row [N], larger is better.
 
@@ -144,7 +155,7 @@ def open_session(graph: bytes, *, threads: int | None = None) -> onnxruntime.Inf
 def run_graph(
     session: onnxruntime.InferenceSession, preprocessing: Preprocessing, table: pa.Table
 ) -> dict[str, NDArray[np.float64]]:
-    """Preprocess a table and run the graph over it, [N] by output."""
+    """Preprocess a table and run the graph over it, [N] by output, or [N, classes]."""
     names = [output.name for output in session.get_outputs()]
     expected = {name: np.empty(table.num_rows, dtype=np.float64) for name in names}
     wanted = {graph_input.name for graph_input in session.get_inputs()}
@@ -153,6 +164,8 @@ def run_graph(
         feed = {"categorical": codes, "numeric": numbers}
         outputs = session.run(names, {name: feed[name] for name in wanted})
         for name, values in zip(names, outputs, strict=True):
+            if start == 0 and values.ndim > 1:
+                expected[name] = np.empty((table.num_rows, *values.shape[1:]), dtype=np.float64)
             expected[name][start : start + len(values)] = values
     return expected
 

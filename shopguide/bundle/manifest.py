@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from shopguide.bundle.document import Document
 
 FORMAT = 1
@@ -21,7 +23,7 @@ SOLUTION = "solution.json"
 
 
 class TaskEntry(Document):
-    """A task that the bundle predicts.
+    """A task that the bundle predicts as one number.
 
     Args:
         after: task whose probability bounds this one's (funnel), if any.
@@ -51,6 +53,7 @@ class Manifest(Document):
 
     Args:
         version: first 12 hexadecimal digits of `checksum`.
+        categories: the tasks that are predicted as a probability of each of these classes.
         feature_service: Feast feature service that delivers the inputs online.
         checksums: SHA-256 of every other file, by name.
         checksum: SHA-256 of the sorted lines `NAME SHA256`: one value for the whole bundle, free
@@ -63,6 +66,7 @@ class Manifest(Document):
     version: str
     created: datetime
     tasks: list[TaskEntry]
+    categories: dict[str, list[str]] = Field(default_factory=dict)
     inputs: list[InputEntry]
     feature_service: str
     train_period: TrainPeriod

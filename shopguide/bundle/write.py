@@ -78,6 +78,7 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
             version=checksum[:12],
             created=datetime.now(UTC),
             tasks=task_entries(contents.spec),
+            categories={n: list(t.labels) for n, t in contents.spec.category_tasks().items()},
             inputs=_input_entries(contents.preprocessing),
             feature_service=contents.spec.name,
             train_period=TrainPeriod(**contents.profile.train_period.model_dump()),
@@ -118,8 +119,8 @@ def with_fusion(
 
 
 def task_entries(spec: Spec) -> list[TaskEntry]:
-    """Return the manifest's entries of a spec's tasks."""
-    return [TaskEntry(name=n, kind=t.kind, after=t.after) for n, t in spec.tasks.items()]
+    """Return the manifest's entries of a spec's tasks that are predicted as one number."""
+    return [TaskEntry(name=n, kind=t.kind, after=t.after) for n, t in spec.quantities().items()]
 
 
 def _input_entries(preprocessing: Preprocessing) -> list[InputEntry]:

@@ -35,8 +35,8 @@ def evaluate(
     Raises:
         ShopguideError: a prediction is not finite, negative, or a probability above 1.
     """
-    check_predictions(predictions, spec.tasks)
-    return evaluate_rows(requests, predictions, spec.tasks, slice(None))
+    check_predictions(predictions, spec.quantities())
+    return evaluate_rows(requests, predictions, spec.quantities(), slice(None))
 
 
 def evaluate_rows(

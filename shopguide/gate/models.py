@@ -39,10 +39,10 @@ def open_challenger(path: str | Path, spec: Spec) -> Bundle:
     """
     bundle = open_bundle(path)
     found = [task.name for task in bundle.manifest.tasks]
-    if found != list(spec.tasks):
+    if found != list(spec.quantities()):
         raise ShopguideError(
             f"{path}/bundle.json tasks",
-            f"the bundle predicts {', '.join(found)}; the spec has {', '.join(spec.tasks)}",
+            f"the bundle predicts {', '.join(found)}; the spec has {', '.join(spec.quantities())}",
             "Judge it with the spec that it was trained with, or train it again",
         )
     return bundle

@@ -40,7 +40,7 @@ def task_quality(
             challenger=_quality(judged[name]),
             champion=_quality(held[name]) if name in held else None,
         )
-        for name, task in spec.tasks.items()
+        for name, task in spec.quantities().items()
     }
 
 

@@ -63,15 +63,15 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
 def _refuse_unmapped(spec: Spec, data: EventLog) -> None:
     """Refuse a task or exposure whose kind of event nothing is mapped to: a typo, most likely."""
     kinds = sorted(set(data.kinds.values()))
-    wanted = {f"tasks.{name}.event": task.event for name, task in spec.tasks.items()}
-    wanted |= {"data.exposure.event": data.exposure.event}
+    wanted = [(f"tasks.{name}.event", e) for name, task in spec.tasks.items() for e in task.events]
+    wanted.append(("data.exposure.event", data.exposure.event))
     problems = [
         ShopguideError(
             f"spec {field}",
             f"{kind!r} is no kind that data.kinds maps to; those are {', '.join(kinds)}",
             "Map a kind to it, or name one of these",
         )
-        for field, kind in wanted.items()
+        for field, kind in wanted
         if kind not in kinds
     ]
     if problems:

@@ -7,7 +7,7 @@ import duckdb
 from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import count, identifier, quote
 from shopguide.spec import Spec
-from shopguide.spec.tasks import BinaryTask, Task
+from shopguide.spec.tasks import BinaryTask, CategoryTask, Task
 
 
 def label_impressions(connection: duckdb.DuckDBPyConnection, log: str | Path, spec: Spec) -> None:
@@ -54,20 +54,26 @@ def _check_kinds(connection: duckdb.DuckDBPyConnection, log: Path, spec: Spec) -
     problems = [
         ShopguideError(
             f"{log}/events.parquet kind",
-            f"no event of kind {task.event!r}, which task {name!r} predicts; found "
+            f"no event of kind {event!r}, which task {name!r} predicts; found "
             f"{', '.join(sorted(known)) or 'none'}",
-            f"Map it in data.kinds, or change tasks.{name}.event",
+            f"Map it in data.kinds, or change tasks.{name}.{_event_field(task)}",
         )
         for name, task in spec.tasks.items()
-        if task.event not in known
+        for event in task.events
+        if event not in known
     ]
     if problems:
         raise ShopguideError.combined(problems)
 
 
+def _event_field(task: Task) -> str:
+    return "classes" if isinstance(task, CategoryTask) else "event"
+
+
 def _credit(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     """Create `credited`: one row an event that is an outcome, with its impression's key."""
-    kinds = ", ".join(quote(kind) for kind in sorted({t.event for t in spec.tasks.values()}))
+    wanted = {event for task in spec.tasks.values() for event in task.events}
+    kinds = ", ".join(quote(kind) for kind in sorted(wanted))
     if spec.attribution.match == "request":
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE credited AS "
@@ -91,6 +97,9 @@ def _credit(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
 
 
 def _outcome(name: str, task: Task) -> str:
+    if isinstance(task, CategoryTask):
+        codes = " ".join(f"WHEN {quote(e)} THEN {code}" for code, e in enumerate(task.events))
+        return f"min(CASE kind {codes} END) AS {identifier(name)}"
     happened = f"kind = {quote(task.event)}"
     if isinstance(task, BinaryTask):
         return f"bool_or({happened}) AS {identifier(name)}"
@@ -99,6 +108,9 @@ def _outcome(name: str, task: Task) -> str:
 
 def _label(name: str, task: Task) -> str:
     column = f"o.{identifier(name)}"
+    if isinstance(task, CategoryTask):
+        other = len(task.classes)
+        return f"coalesce({column}, {other})::TINYINT AS {identifier(name)}"
     if isinstance(task, BinaryTask):
         return f"coalesce({column}, false)::TINYINT AS {identifier(name)}"
     return f"coalesce({column}, 0)::DOUBLE AS {identifier(name)}"

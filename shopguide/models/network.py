@@ -1,5 +1,6 @@
 """The whole network: encoder, architecture, towers and heads."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -7,12 +8,12 @@ from torch import Tensor, nn
 
 from shopguide.models.bank import Bank
 from shopguide.models.encoder import Encoder
-from shopguide.models.heads import HEADS, Head, LabelStatistics, Outcome
+from shopguide.models.heads import HEADS, EventOutcome, Head, LabelStatistics, Outcome
 from shopguide.models.inputs import Inputs
 from shopguide.models.layout import Layout
 from shopguide.models.registry import ARCHITECTURES
 from shopguide.spec.model import Model
-from shopguide.spec.tasks import Task
+from shopguide.spec.tasks import AmountTask, BinaryTask, CategoryTask, Task
 
 
 class Network(nn.Module):
@@ -34,6 +35,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.parents = {name: task.after for name, task in tasks.items()}
+        self.offsets = _negative_offsets(tasks)
         architecture = ARCHITECTURES[model.architecture]
         self.encoder = Encoder(
             inputs,
@@ -68,7 +70,13 @@ class Network(nn.Module):
         h = self.towers(self.architecture.per_task(shared, x))  # [B, T, H]
         found: dict[str, Outcome] = {}
         for position, (name, parent) in enumerate(self.parents.items()):
-            found[name] = self.heads[name](h[:, position], found[parent] if parent else None)
+            earlier = found[parent] if parent else None
+            assert earlier is None or isinstance(earlier, EventOutcome)
+            outcome: Outcome = self.heads[name](h[:, position], earlier)
+            if self.training and name in self.offsets:
+                assert isinstance(outcome, EventOutcome)
+                outcome = outcome.shifted(self.offsets[name])
+            found[name] = outcome
         return found
 
     def losses(self, outcomes: Mapping[str, Outcome], labels: Tensor, weight: Tensor) -> Tensor:
@@ -105,6 +113,23 @@ class Network(nn.Module):
 
 
 def _head_of(task: Task) -> str:
-    if task.kind == "amount":
-        return "amount"
+    if isinstance(task, AmountTask):
+        return task.loss
+    if isinstance(task, CategoryTask):
+        return "category"
     return "binary" if task.after is None else "funnel"
+
+
+def _negative_offsets(tasks: Mapping[str, Task]) -> dict[str, float]:
+    """Return what training adds to logits because it draws a share w of the negatives: −log w.
+
+    The odds among the rows drawn are 1/w of the true ones; with the offset in training alone, the
+    logit without it is that of the whole.
+
+    Source: King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9, 2001.
+    """
+    return {
+        name: -math.log(task.negative_rate)
+        for name, task in tasks.items()
+        if isinstance(task, BinaryTask) and task.negative_rate < 1
+    }

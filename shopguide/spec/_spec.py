@@ -12,7 +12,7 @@ from shopguide.spec.model import Model, Training
 from shopguide.spec.objective import IMPRESSIONS, Objective
 from shopguide.spec.serving import Registry, Serving
 from shopguide.spec.split import Split
-from shopguide.spec.tasks import AmountTask, BinaryTask, Task
+from shopguide.spec.tasks import AmountTask, BinaryTask, CategoryTask, Task
 from shopguide.spec.validation import Validation
 
 _RESERVED = {
@@ -64,6 +64,31 @@ class Spec(Section):
         return self
 
     @model_validator(mode="after")
+    def _negatives_are_of_one_funnel(self) -> Self:
+        first = [name for name, task in self.tasks.items() if task.after is None]
+        for name, task in self.binary_tasks().items():
+            if task.negative_rate < 1 and first != [name]:
+                msg = (
+                    f"tasks.{name}.negative_rate: the correction is exact for the first stage of "
+                    f"the only funnel; tasks that come after none are {', '.join(first)}"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _categories_are_no_goals(self) -> Self:
+        for name, goal in self.objective.goals.items():
+            for field, task in (("task", goal.task), ("per", goal.per)):
+                if task in self.category_tasks():
+                    msg = f"objective.goals.{name}.{field}: {task!r} is a category, no quantity"
+                    raise ValueError(msg)
+        for task in self.objective.rank_by or ():
+            if task in self.category_tasks():
+                msg = f"objective.rank_by: {task!r} is a category, no quantity"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _tasks_are_no_columns(self) -> Self:
         taken = _RESERVED & set(self.tasks)
         if taken:
@@ -108,6 +133,14 @@ class Spec(Section):
     def binary_tasks(self) -> dict[str, BinaryTask]:
         """Return the binary tasks by name, in the order of the spec."""
         return {n: t for n, t in self.tasks.items() if isinstance(t, BinaryTask)}
+
+    def category_tasks(self) -> dict[str, CategoryTask]:
+        """Return the category tasks by name, in the order of the spec."""
+        return {n: t for n, t in self.tasks.items() if isinstance(t, CategoryTask)}
+
+    def quantities(self) -> dict[str, BinaryTask | AmountTask]:
+        """Return the tasks that are predicted as one number, in the order of the spec."""
+        return {n: t for n, t in self.tasks.items() if not isinstance(t, CategoryTask)}
 
     def amount_tasks(self) -> dict[str, AmountTask]:
         """Return the amount tasks by name, in the order of the spec."""

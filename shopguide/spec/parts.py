@@ -27,6 +27,23 @@ ARCHITECTURES: dict[str, str] = {
 }
 """`model.architecture`: from one input to a representation per task."""
 
+HEADS: dict[str, str] = {
+    "binary": "shopguide.models.heads.binary:BinaryHead",
+    "funnel": "shopguide.models.heads.funnel:FunnelHead",
+    "category": "shopguide.models.heads.category:CategoryHead",
+    "ziln": "shopguide.models.heads.ziln:ZilnHead",
+    "tweedie": "shopguide.models.heads.tweedie:TweedieHead",
+    "huber_log": "shopguide.models.heads.huber_log:HuberLogHead",
+}
+"""From a task's representation to its likelihood; an amount's `loss` names one of its own."""
+
+_NO_AMOUNTS = ("binary", "funnel", "category")
+
+
+def amount_losses() -> dict[str, str]:
+    """Return the heads that an amount may have."""
+    return {name: entry for name, entry in HEADS.items() if name not in _NO_AMOUNTS}
+
 
 def _known(name: str, table: Mapping[str, str]) -> str:
     if name not in table:
@@ -41,4 +58,10 @@ ArchitectureName = Annotated[
     str,
     AfterValidator(lambda name: _known(name, ARCHITECTURES)),
     Field(json_schema_extra=lambda schema: schema.update(enum=sorted(ARCHITECTURES))),
+]
+
+AmountLoss = Annotated[
+    str,
+    AfterValidator(lambda name: _known(name, amount_losses())),
+    Field(json_schema_extra=lambda schema: schema.update(enum=sorted(amount_losses()))),
 ]

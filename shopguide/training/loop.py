@@ -13,7 +13,6 @@ from torch import Tensor
 
 from shopguide.errors import ShopguideError
 from shopguide.models import Network
-from shopguide.models.heads import AmountHead
 from shopguide.spec.model import Training
 from shopguide.training.balancing import BALANCERS, Balancer
 from shopguide.training.samples import Samples
@@ -173,7 +172,7 @@ class _Run:
         """Return the weighted mean over tasks: L/L₀, or for an amount 1 + L − L₀ (nats)."""
         shares = [
             1 + float(now - before)
-            if isinstance(self.network.head(name), AmountHead)
+            if self.network.head(name).label == "amount"
             else float(now / before)
             for name, now, before in zip(self.network.parents, losses, self.reference, strict=True)
         ]
@@ -184,7 +183,7 @@ class _Smoothing:
     """Move binary labels towards their rate: y ← (1 − ε)·y + ε·rate, which keeps the mean."""
 
     def __init__(self, train: Samples, network: Network, epsilon: float) -> None:
-        binary = [not isinstance(network.head(name), AmountHead) for name in network.parents]
+        binary = [network.head(name).label == "binary" for name in network.parents]
         self.epsilon = epsilon * torch.tensor(binary, dtype=torch.float32)
         self.rates = train.weight @ train.labels / train.weight.sum()
 

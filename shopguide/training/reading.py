@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
-from shopguide.spec.tasks import Task
+from shopguide.spec.tasks import CategoryTask, Task
 from shopguide.training.hashing import hash_share
 
 SplitName = Literal["train", "valid", "test"]
@@ -80,15 +81,33 @@ def _label(table: pa.Table, name: str, task: Task) -> list[tuple[str, str]]:
         if odd.any():
             row = int(np.argmax(odd))
             return [(f"label {name} is {labels[row]:g} in row {row}, must be 0 or 1", rebuild)]
+    elif isinstance(task, CategoryTask):
+        return _codes(labels, name, task)
     elif not (np.isfinite(labels) & (labels >= 0)).all():
         row = int(np.argmin(np.isfinite(labels) & (labels >= 0)))
         return [(f"label {name} is {labels[row]:g} in row {row}, must be finite, ≥ 0", rebuild)]
     positive = int((labels > 0).sum())
-    advice = f"Check that the log has {task.event!r} events, widen the period, or drop the task"
+    wanted = " and ".join(map(repr, task.events))
+    advice = f"Check that the log has {wanted} events, widen the period, or drop the task"
     if positive == 0:
         return [(f"label {name} has no positive row among {len(labels):,}", advice)]
     if positive == len(labels) and task.kind == "binary":
         return [(f"label {name} is positive in all {positive:,} rows", advice)]
+    return []
+
+
+def _codes(labels: NDArray[np.float64], name: str, task: CategoryTask) -> list[tuple[str, str]]:
+    most = len(task.labels) - 1
+    odd = ~np.isin(labels, np.arange(most + 1))
+    if odd.any():
+        row = int(np.argmax(odd))
+        wanted = f"must be a code from 0 to {most}: {', '.join(task.labels)}"
+        fix = "Write the training set again with this spec"
+        return [(f"label {name} is {labels[row]:g} in row {row}, {wanted}", fix)]
+    if (labels == labels[0]).all():
+        only = task.labels[int(labels[0])]
+        fix = "Widen the period, or drop the task"
+        return [(f"label {name} has one class alone, {only}, in {len(labels):,} rows", fix)]
     return []
 
 

@@ -139,7 +139,8 @@ def _exposure(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[Check]:
     ]
     if spec.attribution.match == "request":
         return checks
-    kinds = ", ".join(quote(task.event) for task in spec.tasks.values())
+    events = sorted({event for task in spec.tasks.values() for event in task.events})
+    kinds = ", ".join(map(quote, events))
     outcomes = count(connection, f"SELECT count(*) FROM events WHERE kind IN ({kinds})")
     unexposed = count(
         connection,

@@ -12,7 +12,7 @@ from shopguide.features import model_inputs
 from shopguide.logs._duckdb import identifier, quote
 from shopguide.logs.splits import SPLITS, instants
 from shopguide.spec import Spec
-from shopguide.spec.tasks import BinaryTask
+from shopguide.spec.tasks import BinaryTask, CategoryTask
 from shopguide.validation.expectations import (
     Expectation,
     between,
@@ -117,8 +117,10 @@ def _expectations(spec: Spec) -> list[Expectation]:
     found.append(between("sample_weight", _AGAIN, least=0, above=True))
     for name, task in spec.tasks.items():
         found.append(not_null(name, _AGAIN))
-        event = f"Check that the log has events of kind {task.event!r} in each period"
-        if isinstance(task, BinaryTask):
+        event = f"Check that the log has {' and '.join(task.events)} events in each period"
+        if isinstance(task, CategoryTask):
+            found.append(in_set(name, list(range(len(task.labels))), _AGAIN))
+        elif isinstance(task, BinaryTask):
             found.append(in_set(name, [0, 1], _AGAIN))
             found.append(mean_inside(name, event, most=1))
             if task.after is not None:

@@ -201,3 +201,23 @@ def test_a_task_whose_event_never_happens_is_refused(tmp_path: Path) -> None:
             ("order_value", "purchase"),
         ]
     ]
+
+
+def test_a_category_is_the_first_of_its_classes_whose_event_follows() -> None:
+    document = spec("request").model_dump(mode="json")
+    document["tasks"]["intent"] = {
+        "kind": "category", "classes": {"buy": "purchase", "browse": "click"}, "other": "leave"
+    }  # fmt: skip
+    shop = check_text(yaml.safe_dump(document, sort_keys=False), where="shop spec")
+    shown = [Shown("r", "u", f"i{n}", START) for n in range(4)]
+    at = START + timedelta(minutes=1)
+    kinds = {"i0": ["click"], "i1": ["click", "purchase"], "i2": ["purchase"], "i3": []}
+    events = [
+        Event("r", "u", item, kind, at, 1.0) for item, these in kinds.items() for kind in these
+    ]
+    with TemporaryDirectory() as folder, duckdb.connect() as connection:
+        write(Path(folder), shown, events)
+        label_impressions(connection, folder, shop)
+        rows = connection.execute("SELECT intent FROM labelled ORDER BY item_id").fetchall()
+    assert shop.category_tasks()["intent"].labels == ("buy", "browse", "leave")
+    assert [row[0] for row in rows] == [1, 0, 0, 2]

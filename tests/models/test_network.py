@@ -76,3 +76,21 @@ def test_some_ids_are_shown_as_unknown_in_training_alone() -> None:
         encoder(codes, torch.empty(2000, 0))[500:, :4],
         encoder.tables[0].weight[7].expand(1500, -1),
     )
+
+
+def test_drawing_a_share_of_the_negatives_is_undone_in_what_is_predicted() -> None:
+    tasks = TASKS | {"click": TASKS["click"].model_copy(update={"negative_rate": 0.1})}
+    torch.manual_seed(0)
+    net = Network(Inputs.plain([5], 3), tasks, STATISTICS, MODEL.model_copy(update={"dropout": 0}))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.eval()  # the same numbers in both modes
+    rows = torch.randint(5, (20, 1)), torch.randn(20, 3)
+    drawn = {name: outcome.expected() for name, outcome in net(*rows).items()}
+    whole = {name: outcome.expected() for name, outcome in net.eval()(*rows).items()}
+    odds, seen = (p["click"] / (1 - p["click"]) for p in (whole, drawn))
+    torch.testing.assert_close(seen, odds / 0.1, rtol=1e-4, atol=1e-5)
+    # given a click, nothing was drawn: the conditional is the same
+    torch.testing.assert_close(
+        drawn["purchase"] / drawn["click"], whole["purchase"] / whole["click"]
+    )

@@ -54,6 +54,13 @@ def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_pa
         ("tasks.cart.after=purchase", "", "tasks.cart.after: 'purchase' is not a task above it"),
         ("gate.margins.nps=0.1", "", "gate.margins.nps: unknown; allowed are ctr, conversion"),
         ("split.valid.start=2017-01-01", "split", "before train ends"),
+        ("tasks.cart.negative_rate=0.5", "", "tasks.cart.negative_rate: the correction is exact"),
+        (
+            "tasks.intent={kind: category, classes: {none: click}}",
+            "tasks.intent",
+            "'none' is a class already",
+        ),
+        ("tasks.order_value.loss=mse", "tasks.order_value.loss", "Allowed are 'ziln', 'tweedie'"),
         ("split.test.end=2017-01-01", "split.test", "before it starts"),
         (
             "features.views.item.measures.spend.sum=null",
@@ -72,6 +79,16 @@ def test_a_mistake_is_named_by_its_path(
     assert str(caught.value).startswith(f"{complete_journey_spec} {where}".rstrip())
     assert what in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_category_is_no_goal(complete_journey_spec: Path) -> None:
+    intent = "tasks.intent={kind: category, classes: {buy: purchase}}"
+    for override, where in (
+        ("objective.goals.ctr.task=intent", "objective.goals.ctr.task: 'intent' is a category"),
+        ("objective.rank_by=[intent]", "objective.rank_by: 'intent' is a category"),
+    ):
+        with pytest.raises(ShopguideError, match=where):
+            load_spec(complete_journey_spec, overrides=[intent, override])
 
 
 def test_all_mistakes_are_reported_at_once(complete_journey_spec: Path) -> None:

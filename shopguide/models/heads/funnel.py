@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from shopguide.models.heads.binary import cross_entropy
-from shopguide.models.heads.head import Head, LabelStatistics, Outcome, linear
+from shopguide.models.heads.head import EventOutcome, Head, LabelStatistics, Outcome, linear
 
 
 class FunnelHead(Head):
@@ -24,6 +24,8 @@ class FunnelHead(Head):
     logarithms.
     """
 
+    label = "binary"
+
     def __init__(self, in_dim: int, *, bias: float) -> None:
         super().__init__()
         self.logit = linear(in_dim, [bias])
@@ -35,15 +37,16 @@ class FunnelHead(Head):
         conditional = min(statistics.rate / statistics.parent_rate, 0.99)
         return cls(in_dim, bias=math.log(conditional / (1 - conditional)))
 
-    def forward(self, h: Tensor, parent: Outcome | None) -> Outcome:
+    def forward(self, h: Tensor, parent: EventOutcome | None) -> EventOutcome:
         """Map a representation [B, H] and the parent's distribution to the stage's."""
         assert parent is not None
         z = self.logit(h).squeeze(-1)
-        return Outcome(
+        return EventOutcome(
             log_p=parent.log_p + logsigmoid(z),
             log_q=torch.logaddexp(parent.log_q, parent.log_p + logsigmoid(-z)),
         )
 
     def loss(self, outcome: Outcome, label: Tensor) -> Tensor:
         """Return the cross-entropy of each row over the entire space [B]."""
+        assert isinstance(outcome, EventOutcome)
         return cross_entropy(outcome, label)

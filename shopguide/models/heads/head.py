@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +17,29 @@ class LabelStatistics:
         parent_rate: the same of the task's parent; 1 without one.
         log_mean: mean of log y over positive rows (amounts).
         log_std: standard deviation of log y over positive rows (amounts), > 0.
+        class_rates: weighted share of each class, each > 0 (categories).
     """
 
     rate: float
     parent_rate: float = 1.0
     log_mean: float = 0.0
     log_std: float = 1.0
+    class_rates: tuple[float, ...] = ()
+
+
+class Outcome(ABC):
+    """Distribution of a label, given the inputs."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def expected(self) -> Tensor:
+        """Return E[y] [B], or the probability of each class [B, C]."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Distribution of a label, in logarithms, so that a long funnel does not underflow.
+class EventOutcome(Outcome):
+    """Whether something happens, in logarithms, so that a long funnel does not underflow.
 
     Args:
         log_p: log P(y > 0) over the entire space [B].
@@ -37,12 +50,20 @@ class Outcome:
     log_q: Tensor
 
     def expected(self) -> Tensor:
-        """Return E[y] [B]."""
+        """Return P(y > 0) [B]."""
         return self.log_p.exp()
+
+    def shifted(self, offset: Tensor | float) -> "EventOutcome":
+        """Return the outcome with the logit moved by an offset, [B] or one for all rows."""
+        z = self.log_p - self.log_q + offset
+        return EventOutcome(log_p=logsigmoid(z), log_q=logsigmoid(-z))
 
 
 class Head(nn.Module, ABC):
     """A task's likelihood. B batch, H in_dim."""
+
+    label: ClassVar[Literal["binary", "amount", "category"]]
+    """What the label is: 0 or 1, an amount ≥ 0, or the code of a class."""
 
     @classmethod
     @abstractmethod
@@ -50,7 +71,7 @@ class Head(nn.Module, ABC):
         """Build a head that starts by predicting the statistics for every row."""
 
     @abstractmethod
-    def forward(self, h: Tensor, parent: Outcome | None) -> Outcome:
+    def forward(self, h: Tensor, parent: EventOutcome | None) -> Outcome:
         """Map a representation [B, H], and the parent's outcome, to the task's outcome."""
 
     @abstractmethod
