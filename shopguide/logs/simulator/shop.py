@@ -30,7 +30,7 @@ from shopguide.logs.simulator.policy import (
 from shopguide.spec import Spec
 from shopguide.spec.objective import Discount
 from shopguide.spec.simulator import Simulator
-from shopguide.spec.tasks import BinaryTask, Task
+from shopguide.spec.tasks import BinaryTask, CategoryTask, Task
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -310,6 +310,12 @@ def outcome_of(task: Task, where: str) -> Outcome:
     Raises:
         ShopguideError: the simulator has no such outcome.
     """
+    if isinstance(task, CategoryTask):
+        raise ShopguideError(
+            f"spec {where}",
+            "is a category; the simulator knows the truth of binary and amount tasks",
+            "Leave the task out",
+        )
     if isinstance(task, BinaryTask):
         for outcome in OUTCOMES[:3]:
             if task.event == outcome:
