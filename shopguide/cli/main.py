@@ -16,6 +16,7 @@ _VERBS = {
     "validate": "Check the canonical log and the training set.",
     "train": "Train the multi-task model and write its bundle.",
     "solve": "Solve for the fusion weights of a bundle, without retraining.",
+    "evaluate": "Measure a bundle's predictions and lists, or what another policy would bring.",
     "gate": "Decide on a challenger, or audit the gate itself.",
     "package": "Build the Bento and bless it over HTTP.",
     "promote": "Register a bundle that passed the gate, and make it the champion.",

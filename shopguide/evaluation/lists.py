@@ -53,7 +53,8 @@ class RankedLists:
         list_of_run = listed[first]
         above = first - np.flatnonzero(starts_list)[list_of_run]
         size = np.diff(np.append(first, len(order)))
-        return cls(order, np.cumsum(starts_run) - 1, list_of_run, above, size, list_of_run[-1] + 1)
+        number = int(list_of_run[-1]) + 1
+        return cls(order, np.cumsum(starts_run) - 1, list_of_run, above, size, number)
 
     def expected(self, worth: Floats) -> Floats:
         """Return the expected worth of a row of each run [T].

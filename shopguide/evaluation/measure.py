@@ -1,0 +1,202 @@
+"""A bundle on a split of a training set: everything that is measured about it."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from shopguide.bundle import Bundle, load_bundle
+from shopguide.errors import ShopguideError
+from shopguide.evaluation.evaluate import evaluate
+from shopguide.evaluation.lists import sums
+from shopguide.evaluation.rankings import Catalogue, Ranking, rankings
+from shopguide.evaluation.reading import codes, floats, read_split
+from shopguide.evaluation.slices import SliceMetrics, evaluate_slices
+from shopguide.evaluation.task_metrics import TaskMetrics
+from shopguide.files import sha256
+from shopguide.objective.replay import Requests
+
+FORMAT = 1
+"""Version of evaluation.json."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured.
+
+    Args:
+        title: of the shop.
+        bundle: name, version and checksum.
+        file: Parquet file that was read.
+        checksum: SHA-256 of the file.
+        split: train, valid or test.
+        rows: impressions.
+        requests: lists.
+        users: of the lists.
+        first: time of the earliest impression.
+        last: time of the latest.
+        k: places of a list that count.
+        units: of the amounts, by task.
+        titles: of the tasks.
+        tasks: metrics by task.
+        rankings: by the score, where λ was solved, and by each task.
+        slices: of the columns that were named.
+        notes: limits of the data.
+    """
+
+    title: str
+    bundle: dict[str, str]
+    file: str
+    checksum: str
+    split: str
+    rows: int
+    requests: int
+    users: int
+    first: datetime
+    last: datetime
+    k: int
+    units: dict[str, str]
+    titles: dict[str, str]
+    tasks: dict[str, TaskMetrics]
+    rankings: list[Ranking]
+    slices: list[SliceMetrics]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, object]:
+        """Return evaluation.json: numbers that are not defined are null."""
+        return {
+            "format": FORMAT,
+            "title": self.title,
+            "bundle": self.bundle,
+            "data": {
+                "file": self.file,
+                "sha256": self.checksum,
+                "split": self.split,
+                "rows": self.rows,
+                "requests": self.requests,
+                "users": self.users,
+                "first": self.first.isoformat(),
+                "last": self.last.isoformat(),
+            },
+            "k": self.k,
+            "tasks": {name: found.to_dict() for name, found in self.tasks.items()},
+            "rankings": [found.to_dict() for found in self.rankings],
+            "slices": [
+                {
+                    "column": part.column,
+                    "value": part.value,
+                    "rows": part.rows,
+                    "tasks": {name: found.to_dict() for name, found in part.tasks.items()},
+                }
+                for part in self.slices
+            ],
+            "notes": self.notes,
+        }
+
+
+def evaluate_bundle(
+    bundle: str | Path,
+    training_set: str | Path,
+    *,
+    split: str = "test",
+    slices: Sequence[str] | None = None,
+    k: int | None = None,
+) -> Evaluation:
+    """Measure a bundle on a split.
+
+    Args:
+        bundle: folder of the bundle; its own spec says the tasks.
+        training_set: directory of the training set, or a Parquet file of its kind.
+        split: which of the directory's files.
+        slices: columns whose values are looked at apart; None: the spec's `gate.slices`.
+        k: places of a list that count; None: the spec's `objective.discount.k`.
+
+    Raises:
+        ShopguideError: the bundle or the file is not whole, or a column is missing.
+        InvalidDataError: outcomes or weights that cannot be; no impression.
+    """
+    started = time.perf_counter()
+    loaded = load_bundle(bundle)
+    spec = loaded.spec
+    named = spec.gate.slices if slices is None else slices
+    columns = [*loaded.preprocessing.names, *named]
+    table, file = read_split(training_set, split, spec, columns)
+    requests = replace(
+        Requests.from_table(table, spec, where=str(file)), weight=floats(table, "sample_weight")
+    )
+    predictions = loaded.predict(table)
+    tasks = evaluate(requests, predictions, spec)
+    places = k or spec.objective.discount.k
+    times = pc.min_max(table.column("shown_at")).as_py()
+    found = Evaluation(
+        title=spec.title or spec.name,
+        bundle={
+            "name": loaded.manifest.name,
+            "version": loaded.manifest.version,
+            "checksum": loaded.manifest.checksum,
+        },
+        file=str(file),
+        checksum=sha256(file),
+        split=split if Path(training_set).is_dir() else file.stem,
+        rows=table.num_rows,
+        requests=len(requests.user),
+        users=requests.users,
+        first=times["min"],
+        last=times["max"],
+        k=places,
+        units={name: task.unit for name, task in spec.amount_tasks().items()},
+        titles={name: task.title or name for name, task in spec.quantities().items()},
+        tasks=tasks,
+        rankings=_rankings(loaded, requests, predictions, table, file, places),
+        slices=evaluate_slices(requests, predictions, spec.quantities(), table, named),
+        notes=list(spec.notes),
+    )
+    seconds = time.perf_counter() - started
+    _log.info("evaluation: %d impressions, %d tasks, %.1f s", found.rows, len(tasks), seconds)
+    return found
+
+
+def _rankings(
+    loaded: Bundle,
+    requests: Requests,
+    predictions: dict[str, NDArray[np.float64]],
+    table: pa.Table,
+    file: Path,
+    k: int,
+) -> list[Ranking]:
+    scores = {name: predictions[name] for name in loaded.spec.quantities()}
+    if loaded.fusion is not None:
+        scores = {"score": loaded.score(predictions)} | scores
+    catalogue = _catalogue(table, file, next(iter(loaded.spec.quantities())))
+    return rankings(requests, scores, list(loaded.spec.quantities()), catalogue, k=k)
+
+
+def _catalogue(table: pa.Table, file: Path, task: str) -> Catalogue:
+    """Return the items of the split and of training, with their popularity in training.
+
+    Popularity is an item's share of the first task's outcomes in training, one added to each.
+    """
+    train = file.parent / "train.parquet"
+    if not train.is_file() or train == file:
+        (item,), names = codes([table.column("item_id")])
+        return Catalogue(item, len(names), None)
+    try:
+        former = pq.read_table(train, columns=["item_id", task, "sample_weight"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ShopguideError(
+            str(train), f"cannot be read: {error}", "Build the training set again"
+        ) from None
+    (item, learnt), names = codes([table.column("item_id"), former.column("item_id")])
+    liked = (floats(former, task) > 0) * floats(former, "sample_weight")
+    count = sums(learnt, liked, len(names)) + 1.0
+    return Catalogue(item, len(names), count / count.sum())

@@ -1,0 +1,71 @@
+"""An evaluation as files: evaluation.json and one self-contained page."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from shopguide.evaluation import charts
+from shopguide.evaluation.measure import Evaluation
+from shopguide.files import write_json, write_text
+
+EVALUATION, PAGE = "evaluation.json", "evaluation.html"
+
+METRICS = {
+    "auc": ("AUC", "a row with the outcome is scored above one without; .5 is chance"),
+    "gauc": ("GAUC", "the same within each user, weighted by impressions"),
+    "pr_auc": ("PR-AUC", "average precision; the share of rows with the outcome is chance"),
+    "log_loss": ("log-loss", "nats an impression, lower is better"),
+    "normalised_entropy": ("NE", "log-loss over that of always predicting the mean; 1 is chance"),
+    "pcoc": ("PCOC", "predicted over observed; 1 is right in the large"),
+    "ece": ("ECE", "mean distance of predicted and observed, in bins of equal weight"),
+    "normalised_gini": ("Gini", "of the money by rising prediction, over the best possible"),
+    "spearman": ("Spearman", "rank correlation among the rows that paid"),
+    "spearman_within": ("Spearman in users", "the same within each user"),
+    "bias": ("bias of the sum", "predicted over observed money, less 1"),
+}
+"""Name and meaning of every metric that the page shows."""
+
+
+def write_evaluation(evaluation: Evaluation, out: str | Path) -> None:
+    """Write the page and then evaluation.json, so that its presence says that both are there.
+
+    Args:
+        evaluation: what to write.
+        out: directory; an older evaluation in it is replaced, other files stay.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EVALUATION).unlink(missing_ok=True)
+    write_text(folder / PAGE, html(evaluation))
+    write_json(folder / EVALUATION, evaluation.to_json())
+
+
+def html(evaluation: Evaluation) -> str:
+    """Return the page: no script, no request, any text escaped."""
+    return (
+        environment()
+        .get_template("evaluation.html")
+        .render(
+            found=evaluation,
+            metrics=METRICS,
+            plots={n: charts.reliability_plot(t) for n, t in evaluation.tasks.items()},
+            bars={
+                n: charts.decile_plot(t.deciles) for n, t in evaluation.tasks.items() if t.deciles
+            },
+            figure=charts.figure,
+        )
+    )
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates: autoescaped, and no variable may be undefined."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
