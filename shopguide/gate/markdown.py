@@ -7,18 +7,23 @@ from html import escape
 from shopguide.gate.decision import BaselineChange, Decision, ObjectiveChange
 from shopguide.gate.wording import (
     RULES,
+    budget_sentence,
     count,
     guard_name,
     guard_text,
     headline,
+    kind,
     level,
     moment,
     number,
+    optimism_sentence,
     outcome_title,
     p_value,
     percent,
     verdict_sentence,
 )
+
+_SHOWN = 5  # of the history; the page has more
 
 _SIGNS = {"promote": "✅", "refuse": "⛔", "invalid": "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -32,10 +37,12 @@ def markdown(decision: Decision) -> str:
         plain(verdict_sentence(decision)),
         _listed("Why", decision.because),
         _changes(decision),
+        _candidates(decision),
         _slices(decision),
         _tasks(decision),
         _guards(decision),
         _period_lines(decision),
+        _before(decision),
         _listed("What to keep in mind", (*decision.notes, *decision.warnings)),
         _origin(decision),
     ]
@@ -79,6 +86,32 @@ def _bounds(decision: Decision) -> str:
         f"Each bound is one-sided at {level(decision.confidence)}, so {inside} lies between them; "
         f"{count(decision.replicates)} bootstrap replicates over users. Values are per request."
     )
+
+
+def _candidates(decision: Decision) -> str:
+    if len(decision.candidates) == 1 and decision.tried == 1:
+        return ""
+    rows = []
+    for candidate in decision.candidates:
+        shown = candidate.objective or candidate.baseline
+        figures = (shown.estimate, shown.lower, shown.upper) if shown else (None, None, None)
+        name = f"**{candidate.model.version}**" if candidate.chosen else candidate.model.version
+        against = plain(", ".join(candidate.reasons)) or "✓ nothing"
+        rows.append([name, *map(percent, figures), against])
+    head = ["candidate", "J − 1", "lower", "upper", "against it"]
+    said = f"{count(decision.tried)} were compared on this test period; the bounds hold together."
+    return "### Candidates\n\n" + _table(head, rows) + "\n\n" + said
+
+
+def _before(decision: Decision) -> str:
+    lines = [budget_sentence(decision.spending)] if decision.spending else []
+    lines += [optimism_sentence(decision.optimism)] if decision.optimism else []
+    for past in decision.ledger.history[:_SHOWN]:
+        version = f", version {past.version}" if past.version else ""
+        gain = "" if past.gain is None else f", J − 1 {percent(past.gain)}"
+        why = f" ({', '.join(past.reasons)})" if past.reasons else ""
+        lines.append(f"{moment(past.at)}: {kind(past.kind)}{version}{gain}{why}")
+    return _listed("Runs before, and the error they share", lines)
 
 
 def _slices(decision: Decision) -> str:

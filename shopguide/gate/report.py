@@ -9,6 +9,7 @@ from shopguide.files import write_text
 from shopguide.gate import charts, wording
 from shopguide.gate.decision import Decision
 from shopguide.gate.figures import Figures
+from shopguide.gate.front_chart import front_plots
 from shopguide.gate.markdown import markdown
 
 DECISION, PAGE, SUMMARY = "decision.json", "report.html", "report.md"
@@ -44,6 +45,7 @@ def html(decision: Decision) -> str:
             scale=charts.forest_scale(rows) if rows else None,
             spans=charts.time_line(decision),
             plots=charts.reliability_plots(decision),
+            fronts=front_plots(decision),
         )
     )
 

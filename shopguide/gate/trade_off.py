@@ -18,6 +18,7 @@ class TradeOff:
     Args:
         solver: what chose from it; "owner": a person did.
         reference: what J is relative to.
+        reference_goals: F of each goal of the reference there, > 0.
         objective: J of the chosen point on validation; the reference scores 1.
         front: F of each goal by name [P]; goals in the order of the spec.
         chosen: place of the chosen point in `front`.
@@ -29,6 +30,7 @@ class TradeOff:
 
     solver: str
     reference: str
+    reference_goals: Mapping[str, float]
     objective: float
     front: tuple[Mapping[str, float], ...]
     chosen: int
@@ -62,10 +64,11 @@ def trade_off(bundle: Bundle) -> TradeOff | None:
     found = read_solution(Path(bundle.path))
     if found is None:
         return None
-    kept, chosen = _thinned(found)
+    kept, chosen = thinned(found)
     return TradeOff(
         solver=found.solver,
         reference=found.reference,
+        reference_goals=dict(found.reference_goals),
         objective=found.point.objective,
         front=tuple(dict(found.front[place].goals) for place in kept),
         chosen=chosen,
@@ -100,8 +103,8 @@ def optimism(
     return Optimism(validation, 1 + gain, validation - (1 + gain))
 
 
-def _thinned(found: Solution) -> tuple[list[int], int]:
-    """Keep every n-th point of a long front, and the chosen one."""
+def thinned(found: Solution) -> tuple[list[int], int]:
+    """Return the places of a long front to keep, the chosen one among them, and its new place."""
     step = -(-len(found.front) // _MOST)
     kept = sorted({*range(0, len(found.front), step), found.chosen})
     return kept, kept.index(found.chosen)

@@ -1,6 +1,8 @@
 """Numbers and sentences as a person reads them, the same in every report."""
 
 from shopguide.gate.decision import Decision, Guard
+from shopguide.gate.spending import Spending
+from shopguide.gate.trade_off import Optimism
 
 _FINE = 0.0005  # below 0.05 % two decimals would hide the sign
 
@@ -55,8 +57,8 @@ def moment(iso: str) -> str:
 
 
 def level(confidence: float) -> str:
-    """Return a confidence: "95 %"."""
-    return f"{100 * confidence:g}{SPACE}%"
+    """Return a confidence or an error: "95 %", "99.83 %"."""
+    return f"{100 * confidence:.4g}{SPACE}%"
 
 
 def headline(decision: Decision) -> str:
@@ -88,6 +90,47 @@ def guard_name(guard: Guard, decision: Decision) -> str:
     task, _, metric = subject.partition(".")
     title = decision.tasks[task].title if task in decision.tasks else subject
     return _GUARD_NAMES[kind].format(title, metric=metric.upper())
+
+
+KINDS = {
+    "promoted": "✓ promoted",
+    "refused": "✗ refused",
+    "failed": "! failed",
+    "rollback": "↩ rolled back",
+}
+"""What came of a run, with a sign for a reader who sees no colours."""
+
+
+def kind(name: str) -> str:
+    """Return what came of a run, in words."""
+    return KINDS.get(name, name)
+
+
+def budget_sentence(spending: Spending) -> str:
+    """Return what this run takes of its champion's error, and why."""
+    shared = f"{level(spending.budget)} of error"
+    if spending.function == "none":
+        return f"Every run may take {shared}: gate.alpha_spending.function is none."
+    over = (
+        f"over {spending.horizon} runs of one champion"
+        if spending.horizon
+        else "over all runs of one champion"
+    )
+    again = ", as it did when the same comparison was made before" if spending.repeated else ""
+    return (
+        f"At most {shared} {over}, by {spending.function.replace('_', '-')}: this is run "
+        f"{spending.look}, {level(spending.spent)} was spent before, and it takes "
+        f"{level(spending.alpha)}{again}."
+    )
+
+
+def optimism_sentence(optimism: Optimism) -> str:
+    """Return J where λ was chosen beside J where it is judged."""
+    return (
+        f"J was {number(optimism.validation)} on the validation period, where λ was chosen, and "
+        f"is {number(optimism.test)} on the test period: an optimism of "
+        f"{percent(optimism.difference)}."
+    )
 
 
 def outcome_title(name: str, decision: Decision) -> str:

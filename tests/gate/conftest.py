@@ -1,5 +1,6 @@
 """A shop whose truth is known, and models of it whose rankings are known: linear ONNX graphs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +20,14 @@ from shopguide.bundle import (
     NumericInput,
     Preprocessing,
     Profile,
+    load_bundle,
     with_fusion,
     write_bundle,
 )
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
 from shopguide.fusion import Fusion
+from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution
 from shopguide.spec import Spec, check_text
 
 SPEC = """
@@ -99,16 +102,47 @@ class Shop:
         fusion: dict[str, float] | None = None,
         spec: Spec | None = None,
         seed: int = 0,
+        champion: Path | None = None,
     ) -> Path:
-        """Write a bundle, its λ solved, and return its folder."""
+        """Write a bundle, its λ solved, and return its folder; with a champion, its front too."""
         out = self.folder / name
         if (out / "bundle.json").exists():
             return out
         raw = self.folder / f"{name}_unsolved"
         write_bundle(raw, contents(spec or self.spec, weights, bias, seed, self.table()))
         tasks = fusion or {"click": 0.5, "order_value": 0.5}
-        with_fusion(raw, out, Fusion("additive", tasks, {"click": 0.3, "order_value": 1.0}))
+        found = solution(spec or self.spec, champion) if champion else None
+        with_fusion(raw, out, Fusion("additive", tasks, {"click": 0.3, "order_value": 1.0}), found)
         return out
+
+
+def solution(spec: Spec, champion: Path) -> Solution:
+    """Return a front in the shape of a quarter circle around the champion, its middle chosen."""
+    held = load_bundle(champion).manifest
+    reference = dict.fromkeys(spec.objective.goals, 1.0)
+    points = []
+    for step in range(21):
+        angle = math.pi / 2 * step / 20
+        changes = (0.15 * math.sin(angle), 0.25 * math.cos(angle))
+        goals = dict(zip(reference, (1 + change for change in changes), strict=True))
+        points.append(
+            FrontPoint(
+                weights={"click": step / 20, "order_value": 1 - step / 20},
+                goals=goals,
+                objective=sum(goals.values()) / len(goals),
+            )
+        )
+    return Solution(
+        solver="nash",
+        objective=spec.objective,
+        reference="champion",
+        reference_goals=reference,
+        champion=ChampionPoint(version=held.version, checksum=held.checksum, goals=reference),
+        front=points,
+        chosen=10,
+        hypervolume=1.31,
+        evaluated=500,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The page and the Markdown say what decision.json says, need nothing else, and trust no title."""
 
 import json
+import math
 import re
 import subprocess
 from dataclasses import replace
@@ -9,13 +10,20 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
 
-from shopguide.gate import Decision, decide
+from shopguide.bundle import load_bundle
+from shopguide.gate import Decision, Ledger, Look, PastDecision, decide
 from shopguide.gate.decision import GoalChange
+from shopguide.gate.front_chart import front_plots
 from shopguide.gate.markdown import markdown, plain
 from shopguide.gate.report import html
+from shopguide.gate.trade_off import thinned
 from shopguide.gate.wording import percent, verdict_sentence
-from tests.gate.conftest import VAGUE, Shop
+from shopguide.spec.gate import AlphaSpending
+from tests.gate.conftest import VAGUE, Shop, solution
 from tests.gate.test_decide import changed
 
 EVIL = '<script>alert(1)</script> | `x` **b** "q" [l](javascript:a)'
@@ -61,7 +69,49 @@ def first(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, D
     return out, decide(shop.spec, shop.model("good"), shop.test_set, out)
 
 
-@pytest.fixture(params=["compared", "first"])
+LEDGER_AT = "2024-04-0{}T04:00:00Z"
+
+
+def known(champion: Path) -> Ledger:
+    """Return what a registry would tell of a champion that saw two nights."""
+    checksum = load_bundle(champion).manifest.checksum
+    looks = tuple(
+        Look(checksum, (f"{n}" * 64,), "a" * 64, 0.05 / 30, run=f"r{n}", at=LEDGER_AT.format(n))
+        for n in (1, 2)
+    )
+    at = LEDGER_AT.format
+    return Ledger(
+        looks,
+        (
+            PastDecision(at(3), "failed", None, None, None, ("the data is invalid",)),
+            PastDecision(at(2), "refused", None, 0.004, -0.01, ("gain_not_shown",)),
+            PastDecision(at(1), "rollback", "1", None, None, ("the page was empty",)),
+            PastDecision(at(1), "promoted", "2", 0.041, 0.012, ()),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def rich(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Decision]:
+    """A decision with all that a report can have."""
+    out = tmp_path_factory.mktemp("rich")
+    vague = shop.model("vague", VAGUE)
+    spending = AlphaSpending(function="bonferroni", horizon=30)
+    spec = changed(
+        shop.spec, slices=["region"], slice_margin=0.1, max_latency_ms=50.0, alpha_spending=spending
+    )
+    candidates = [
+        shop.model("solved", champion=vague),
+        shop.model("alike", VAGUE, seed=12),
+        shop.model("greedy", fusion={"order_value": 1.0}),
+    ]
+    decided = decide(
+        spec, candidates, shop.test_set, out, champion=vague, ledger=known(vague), tried=4
+    )
+    return out, decided
+
+
+@pytest.fixture(params=["compared", "first", "rich"])
 def written(request: pytest.FixtureRequest) -> tuple[Path, Decision]:
     found: tuple[Path, Decision] = request.getfixturevalue(request.param)
     return found
@@ -186,6 +236,117 @@ def test_an_older_decision_is_replaced_and_other_files_stay(shop: Shop, tmp_path
     assert (tmp_path / "mine.txt").read_text() == "keep"
     assert json.loads((tmp_path / "decision.json").read_text())["verdict"] == "promote"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_page_shows_what_else_there_is_to_know(rich: tuple[Path, Decision]) -> None:
+    out, decision = rich
+    page = Page((out / "report.html").read_text())
+    paths = {path for path, _, _ in page.figures}
+    chosen = decision.trade_off.chosen if decision.trade_off else -1
+    assert paths >= {
+        "tried",
+        "spending.alpha",
+        "ledger.looks.1.alpha",
+        "ledger.history.3.gain",
+        "optimism.difference",
+        f"trade_off.front.{chosen}.ctr",
+        *(f"candidates.{n}.objective.lower" for n in range(3)),
+    }
+    for words in (
+        "4 were compared on this test period, 3 of them here",
+        "this is run 3",
+        "↩ rolled back",
+        "the data is invalid",
+    ):
+        assert words in page.text
+    summary = (out / "report.md").read_text()
+    for words in ("4 were compared", "this is run 3", "an optimism of", "✗ refused"):
+        assert words in summary
+
+
+def test_the_optimism_is_validation_less_test(rich: tuple[Path, Decision]) -> None:
+    decision = rich[1]
+    assert decision.optimism is not None
+    assert decision.objective is not None
+    assert decision.trade_off is not None
+    assert decision.optimism.validation == decision.trade_off.objective
+    assert decision.optimism.test == pytest.approx(1 + decision.objective.estimate)
+    expected = decision.trade_off.objective - 1 - decision.objective.estimate
+    assert decision.optimism.difference == pytest.approx(expected)
+
+
+def test_no_optimism_is_told_against_another_champion(shop: Shop, tmp_path: Path) -> None:
+    solved = shop.model("solved", champion=shop.model("vague", VAGUE))
+    other = shop.model("other_champion", VAGUE, seed=77)
+    decision = decide(shop.spec, solved, shop.test_set, tmp_path, champion=other)
+    assert decision.trade_off is not None
+    assert decision.optimism is None
+    marks = front_plots(decision)[0].marks
+    assert [mark.kind for mark in marks] == ["champion", "chosen"]
+
+
+def test_the_front_is_drawn_where_it_is(rich: tuple[Path, Decision]) -> None:
+    (plot,) = front_plots(rich[1])
+    assert plot.line
+    assert plot.titles == ("click rate", "sales")
+    marks = {mark.kind: mark for mark in plot.marks}
+    assert marks["champion"].change == (0, 0)
+    half = math.sqrt(0.5)
+    assert marks["chosen"].change == pytest.approx((0.15 * half, 0.25 * half))
+    x, y = marks["chosen"].at
+    assert (x, y) == (plot.scales[0].at(0.15 * half), 100 - plot.scales[1].at(0.25 * half))
+    assert (x, y) in plot.front
+    xs = [x for x, _ in plot.front]
+    assert xs == sorted(xs)
+    goals = rich[1].goals
+    assert marks["challenger"].change == (goals["ctr"].change, goals["sales"].change)
+
+
+def test_a_long_front_is_thinned_and_keeps_its_choice(shop: Shop) -> None:
+    champion = shop.model("vague", VAGUE)
+    short = solution(shop.spec, champion)
+    many = [short.front[0]] * 999 + [short.front[10]] + [short.front[20]] * 500
+    long = short.model_copy(update={"front": many, "chosen": 999})
+    kept, chosen = thinned(long)
+    assert len(kept) <= 401
+    assert kept[chosen] == 999
+
+
+@pytest.mark.browser
+def test_chromium_fits_the_page_on_a_phone_and_asks_for_nothing(
+    rich: tuple[Path, Decision], tmp_path: Path
+) -> None:
+    browser, driver = which("chromium"), which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no Chromium with its driver on this machine")
+    options = Options()
+    options.binary_location = browser
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = Chrome(options=options, service=Service(driver))
+    page = rich[0] / "report.html"
+    try:
+        screen = {"width": 390, "height": 844, "deviceScaleFactor": 3, "mobile": True}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        chrome.get(page.as_uri())
+        assert chrome.get_log("browser") == []
+        assert chrome.execute_script("return document.documentElement.scrollWidth") == 390
+        messages = [
+            json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")
+        ]
+        asked = {
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+            and message["params"]["documentURL"] == page.as_uri()  # not the browser's own tab
+        }
+        assert page.as_uri() in asked
+        assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+        drawn = Page(chrome.page_source)
+        assert drawn.figures == Page(page.read_text()).figures
+    finally:
+        chrome.quit()
 
 
 @pytest.mark.browser
