@@ -64,7 +64,9 @@ def _progress() -> "Iterator[training.Progress]":
     with Progress(*columns, console=stderr, transient=True) as bar:
         line = bar.add_task("reading the training set")
 
-        def report(epoch: int, step: int, loss: float) -> None:
-            bar.update(line, description=f"epoch {epoch}, step {step}, loss {loss:.4f}")
+        def report(tick: "training.Tick") -> None:
+            speed = f"{tick.rows_per_second:,.0f} rows/s, {tick.seconds_left:.0f} s left"
+            where = f"epoch {tick.epoch}, step {tick.step} of at most {tick.steps}"
+            bar.update(line, description=f"{where}, loss {tick.loss:.4f}, {speed}")
 
         yield report

@@ -56,24 +56,82 @@ class Model(Section):
     min_count: int = Field(2, ge=1, description="Rows that a value needs for one of its own.")
 
 
+Balancing = Literal[
+    "weighted_sum",
+    "uncertainty",
+    "geometric_mean",
+    "dwa",
+    "famo",
+    "upgrad",
+    "mgda",
+    "pcgrad",
+    "cagrad",
+    "aligned_mtl",
+    "imtl_g",
+    "nash_mtl",
+]
+
+
+class Candidates(Section):
+    """Models of which the best is taken: all combinations of what is listed."""
+
+    architectures: list[ArchitectureName] = Field(
+        default_factory=list, description="Values of model.architecture; none: the spec's."
+    )
+    balancers: list[Balancing] = Field(
+        default_factory=list, description="Values of training.balancer; none: the spec's."
+    )
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
+        default_factory=list, description="Values of seed; none: the spec's."
+    )
+
+
 class Training(Section):
     """One training run."""
 
-    batch_size: int = Field(2048, ge=2)
+    batch_size: int = Field(2048, ge=2, description="Rows a step, in each process.")
+    shuffle_rows: int = Field(
+        262_144,
+        ge=2048,
+        description="Rows held at a time and shuffled; a smaller split is shuffled as a whole.",
+    )
     epochs: int = Field(8, ge=1, description="Most passes over the training period.")
     max_steps: int | None = Field(None, ge=1, description="Most optimiser steps; null: no limit.")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-5, ge=0)
-    schedule: Literal["constant", "cosine"] = Field(
+    schedule: Literal["constant", "cosine", "linear"] = Field(
         "cosine", description="Learning rate over the planned steps: as it is, or falling to 0."
     )
-    balancer: Literal["weighted_sum", "upgrad"] = Field(
+    warmup_steps: int = Field(0, ge=0, description="Steps over which the rate rises from 0.")
+    clip_norm: float | None = Field(
+        None, gt=0, description="Largest norm of the whole gradient; null: no limit."
+    )
+    optimizer: Literal["adam", "rowwise_adagrad"] = Field(
+        "adam",
+        description="`rowwise_adagrad`: for the embeddings of large categoricals, whose rows then "
+        "cost nothing while they do not occur; AdamW for all else.",
+    )
+    table_learning_rate: float = Field(
+        0.1, gt=0, description="Rate of the large embeddings under rowwise_adagrad."
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="Of the shared layers' products; `auto`: bfloat16 if this processor is faster "
+        "with it. Towers, heads, losses and weights stay float32.",
+    )
+    balancer: Balancing = Field(
         "weighted_sum", description="How the tasks' gradients of the shared part are combined."
+    )
+    balance_every: int = Field(
+        1, ge=1, description="Steps for which a balancer of gradients keeps its weights."
     )
     task_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="Weight of each task's loss; 1 where none is given."
     )
     patience: int = Field(2, ge=1, description="Epochs without a better validation loss.")
+    checkpoint_every: int | None = Field(
+        None, ge=1, description="Steps between checkpoints; null: one at the end of each epoch."
+    )
     row_fraction: Rate = Field(
         1.0, description="Share of training requests used, by hash (for learning curves)."
     )
@@ -86,3 +144,6 @@ class Training(Section):
         0.0, description="Binary labels move this share of the way to the task's rate."
     )
     threads: int | None = Field(None, ge=1, le=1024, description="Null: all cores.")
+    candidates: Candidates | None = Field(
+        None, description="Several models to train, of which the gate gets the best."
+    )

@@ -7,8 +7,8 @@ Example:
 """
 
 from shopguide.training import _openmp  # noqa: F401 - before torch
-from shopguide.training.loop import Progress
+from shopguide.training.loop import Progress, Tick
 from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
 from shopguide.training.train import train_mtl
 
-__all__ = ["EpochRecord", "Progress", "TrainingRecord", "TrainingSummary", "train_mtl"]
+__all__ = ["EpochRecord", "Progress", "Tick", "TrainingRecord", "TrainingSummary", "train_mtl"]

@@ -1,31 +1,61 @@
-"""The optimiser's loop: index batches, early stopping, best weights kept."""
+"""The optimiser's loop: epochs, early stopping, best weights kept, checkpoints."""
 
-import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from shopguide.errors import ShopguideError
 from shopguide.models import Network
 from shopguide.spec.model import Training
-from shopguide.training.balancing import BALANCERS, Balancer
-from shopguide.training.samples import Samples
+from shopguide.training.balancing import build_balancer
+from shopguide.training.balancing.losses import Reference
+from shopguide.training.checkpoint import read_checkpoint, write_checkpoint
+from shopguide.training.distributed import Group, join_batch_norms
+from shopguide.training.order import Order
+from shopguide.training.precision import use_bfloat16
+from shopguide.training.samples import SampleFile
+from shopguide.training.step import Stepper
 from shopguide.training.summary import EpochRecord
-
-Progress = Callable[[int, int, float], None]
-"""Called now and then with epoch, step and training loss."""
+from shopguide.training.validation import of_kind, relative_loss, valid_losses
 
 Stopped = Literal["epochs", "patience", "max_steps"]
 
-_VALID_BATCH = 16_384
 _PROGRESS_EVERY = 10
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """How training is going.
+
+    Args:
+        epoch: from 1.
+        step: steps taken.
+        steps: steps planned; early stopping may spare some.
+        loss: of the step, as it was minimised.
+        rows_per_second: since the start.
+        seconds_left: until the planned steps are done, validation left out.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    rows_per_second: float
+    seconds_left: float
+
+
+Progress = Callable[[Tick], None]
+"""Called now and then."""
+
+Probe = Callable[[Network, Any, int], None]
+"""Called with the network, a batch and the step's number, before the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,170 +67,211 @@ class Fit:
     steps: int
     stopped: Stopped
     rows_per_second: float
+    bfloat16: bool
 
 
-def fit(
-    network: Network,
-    train: Samples,
-    valid: Samples,
-    *,
-    training: Training,
-    progress: Progress | None = None,
-) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a run is given.
+
+    Args:
+        train: rows to learn from.
+        valid: rows that say when to stop.
+        rates: of the training labels [T].
+        seed: of the order and of dropout.
+        categoricals: names of the inputs with an embedding, for messages.
+        group: the processes.
+        checkpoint: file to keep the state in; None: nowhere.
+        resume: go on from the checkpoint, if there is one.
+        identity: settings and data that a checkpoint belongs to.
+        progress: told how it goes.
+        probe: sees the network before each step; it must leave it as it is.
+    """
+
+    train: SampleFile
+    valid: SampleFile
+    rates: Tensor
+    seed: int = 0
+    categoricals: list[str] = field(default_factory=list)
+    group: Group = field(default_factory=Group)
+    checkpoint: Path | None = None
+    resume: bool = False
+    identity: Mapping[str, object] = field(default_factory=dict)
+    progress: Progress | None = None
+    probe: Probe | None = None
+
+
+def fit(network: Network, course: Course, training: Training) -> Fit:
     """Train a network in place, and leave it with the weights of its best epoch.
 
     Args:
         network: initialised; its untrained validation losses are the reference of the relative
             ones, because its heads start at the training rates.
-        train: rows to learn from.
-        valid: rows that say when to stop.
+        course: rows, and what surrounds the run.
         training: the spec's training section.
-        progress: told how it goes.
 
     Raises:
-        ShopguideError: the loss became infinite or NaN.
+        ShopguideError: the loss became infinite or NaN, or the checkpoint is of another run.
     """
-    run = _Run(network, train, valid, training, progress)
-    epochs: list[EpochRecord] = []
-    best, best_state = math.inf, copy.deepcopy(network.state_dict())
-    best_epoch = 0
-    stopped: Stopped = "epochs"
-    for epoch in range(1, training.epochs + 1):
-        record = run.epoch(epoch)
-        epochs.append(record)
-        if record.valid_loss < best:
-            best, best_epoch = record.valid_loss, epoch
-            best_state = copy.deepcopy(network.state_dict())
-        if run.steps == training.max_steps:
-            stopped = "max_steps"
-            break
-        if epoch - best_epoch >= training.patience:
-            stopped = "patience"
-            break
-    network.load_state_dict(best_state)
-    return Fit(epochs, best_epoch, run.steps, stopped, run.rows / max(run.seconds, 1e-9))
+    run = _Run(network, course, training)
+    if course.resume and course.checkpoint is not None and course.checkpoint.is_file():
+        run.load(read_checkpoint(course.checkpoint, course.identity))
+    stopped = run.stopped()
+    while stopped is None:
+        run.epoch()
+        stopped = run.stopped()
+        if stopped is None:
+            run.save()
+    network.load_state_dict(run.best_state)
+    rate = run.rows / max(run.seconds, 1e-9)
+    return Fit(run.epochs, run.best_epoch, run.steps, stopped, rate, run.stepper.bfloat16)
 
 
 class _Run:
     """The state of one training run."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Samples,
-        valid: Samples,
-        training: Training,
-        progress: Progress | None,
-    ) -> None:
-        self.network, self.train, self.valid = network, train, valid
-        self.training, self.progress = training, progress
-        names = list(network.parents)
-        self.weights = torch.tensor([training.task_weights.get(name, 1.0) for name in names])
-        self.balancer: Balancer = BALANCERS[training.balancer](self.weights)
-        self.batches = math.ceil(len(train) / training.batch_size)
-        self.limit = min(training.max_steps or math.inf, training.epochs * self.batches)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=training.learning_rate,
-            weight_decay=training.weight_decay,
-            fused=True,
+    def __init__(self, network: Network, course: Course, training: Training) -> None:
+        self.network, self.course, self.training = network, course, training
+        join_batch_norms(network, course.group)
+        self.weights = torch.tensor(
+            [training.task_weights.get(name, 1.0) for name in network.parents]
         )
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-        self.smoothing = _Smoothing(train, network, training.label_smoothing)
-        self.steps = self.rows = 0
-        self.seconds = 0.0
-        self.reference = valid_losses(network, valid)
+        self.order = Order(
+            course.train.rows,
+            training.batch_size * course.group.size,
+            training.shuffle_rows,
+            course.seed,
+        )
+        planned = training.epochs * self.order.batches()
+        self.limit = min(training.max_steps or planned, planned)
+        before = valid_losses(network, course.valid, course.group)
+        self.reference = Reference(before.float(), of_kind(network, "amount"))
+        self.stepper = self._stepper()
+        self.epochs: list[EpochRecord] = []
+        self.best, self.best_epoch = math.inf, 0
+        self.best_state = _copy(network)
+        self.batch, self.loss = 0, 0.0  # steps taken in this epoch, and their summed loss
+        self.steps = 0
+        self.rows, self.seconds = 0, 0.0  # of this process's life
 
-    def epoch(self, epoch: int) -> EpochRecord:
-        """Run one pass over the training rows, then validate."""
-        self.network.train()
-        started, total, batches = time.perf_counter(), 0.0, 0
-        for rows in self._batches():
-            loss = self._step(self.train.take(rows))
-            total, batches = total + loss, batches + 1
-            if self.progress is not None and self.steps % _PROGRESS_EVERY == 0:
-                self.progress(epoch, self.steps, loss)
-        self.seconds += time.perf_counter() - started
-        losses = valid_losses(self.network, self.valid)
-        record = EpochRecord(
-            epoch=epoch,
-            steps=self.steps,
-            train_loss=total / batches,
-            valid_loss=self._finite(self._relative(losses)),
-            valid_losses=dict(zip(self.network.parents, losses.tolist(), strict=True)),
+    def _stepper(self) -> Stepper:
+        return Stepper(
+            self.network,
+            self.training,
+            build_balancer(self.training.balancer, self.weights, self.reference),
+            rates=self.course.rates,
+            smoothed=of_kind(self.network, "binary").float(),
+            bfloat16=use_bfloat16(self.training),
+            seed=self.course.seed,
+            group=self.course.group,
+            categoricals=self.course.categoricals,
         )
+
+    def stopped(self) -> Stopped | None:
+        """Say why the run is over, if it is."""
+        done = len(self.epochs)
+        if done and self.steps == self.training.max_steps:
+            return "max_steps"
+        if done and done - self.best_epoch >= self.training.patience:
+            return "patience"
+        return "epochs" if done == self.training.epochs else None
+
+    def epoch(self) -> None:
+        """Run one pass over the training rows, or the rest of one, then validate."""
+        number, started = len(self.epochs) + 1, time.perf_counter()
+        self.network.train()
+        for batch in self.order.read(self.course.train, number, skip=self.batch):
+            if self.steps >= self.limit:
+                break
+            if self.course.probe is not None:
+                self.course.probe(self.network, batch, self.steps)
+            loss = self.stepper(batch, self.steps, self._rate(self.steps))
+            self.loss += loss
+            self.batch, self.steps = self.batch + 1, self.steps + 1
+            self.rows += len(batch) * self.course.group.size
+            if self.steps % _PROGRESS_EVERY == 0:
+                self._report(number, loss, self.seconds + time.perf_counter() - started)
+            if self.training.checkpoint_every and self.steps % self.training.checkpoint_every == 0:
+                self.save()
+        self.seconds += time.perf_counter() - started
+        self._end_epoch(number)
         _log.info(
             "epoch %d: %d steps, training loss %.4f, relative validation loss %.4f, %.1f s",
-            epoch, self.steps, record.train_loss, record.valid_loss, time.perf_counter() - started,
+            number, self.steps, self.epochs[-1].train_loss, self.epochs[-1].valid_loss,
+            time.perf_counter() - started,
         )  # fmt: skip
-        return record
 
-    def _batches(self) -> Iterator[Tensor]:
-        # nearly equal parts: no last batch of a row or two for batch norm to choke on
-        for rows in torch.randperm(len(self.train)).tensor_split(self.batches):
-            if self.steps >= self.limit:
-                return
-            yield rows
-
-    def _step(self, batch: Samples) -> float:
-        shared, x = self.network.shared(batch.categorical, batch.numeric)
-        outcomes = self.network.outcomes(shared, x)
-        losses = self.network.losses(outcomes, self.smoothing(batch.labels), batch.weight)
-        loss = self.balancer(losses, shared) + self.network.regularisation()
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.scheduler.step()
-        self.steps, self.rows = self.steps + 1, self.rows + len(batch)
-        return self._finite(loss.item())
-
-    def _finite(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise ShopguideError(
-                "training.learning_rate",
-                f"at {self.training.learning_rate:g} the loss became {loss} in step {self.steps}",
-                "Lower it by a factor of 3, or look for extreme labels",
-            )
-        return loss
+    def _end_epoch(self, number: int) -> None:
+        losses = valid_losses(self.network, self.course.valid, self.course.group)
+        watch = self.stepper.watch
+        record = EpochRecord(
+            epoch=number,
+            steps=self.steps,
+            train_loss=self.loss / max(self.batch, 1),
+            valid_loss=relative_loss(losses, self.reference, self.weights),
+            valid_losses=dict(zip(self.network.parents, losses.tolist(), strict=True)),
+            task_weights=watch.task_weights(),
+            gradient_cosines=watch.gradient_cosines(),
+        )
+        self.epochs.append(record)
+        if record.valid_loss < self.best:
+            self.best, self.best_epoch = record.valid_loss, number
+            self.best_state = _copy(self.network)
+        self.stepper.balancer.end_epoch()
+        watch.start()
+        self.batch, self.loss = 0, 0.0
 
     def _rate(self, step: int) -> float:
-        if self.training.schedule == "constant":
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(step / self.limit, 1.0)))
+        """Return the factor of the learning rates for a step, from 0."""
+        rising = min((step + 1) / (self.training.warmup_steps + 1), 1.0)
+        done = min(step / self.limit, 1.0)
+        falling = {
+            "constant": 1.0,
+            "linear": 1 - done,
+            "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        }
+        return rising * falling[self.training.schedule]
 
-    def _relative(self, losses: Tensor) -> float:
-        """Return the weighted mean over tasks: L/L₀, or for an amount 1 + L − L₀ (nats)."""
-        shares = [
-            1 + float(now - before)
-            if self.network.head(name).label == "amount"
-            else float(now / before)
-            for name, now, before in zip(self.network.parents, losses, self.reference, strict=True)
-        ]
-        return float(torch.tensor(shares) @ self.weights / self.weights.sum())
+    def _report(self, epoch: int, loss: float, seconds: float) -> None:
+        if self.course.progress is None:
+            return
+        rate = self.rows / max(seconds, 1e-9)
+        left = (self.limit - self.steps) * self.order.batch_size / rate
+        self.course.progress(Tick(epoch, self.steps, self.limit, loss, rate, left))
+
+    _KEPT = ("best", "best_epoch", "best_state", "batch", "steps", "loss")
+
+    def save(self) -> None:
+        """Write a checkpoint, where one is asked for."""
+        if self.course.checkpoint is None or not self.course.group.leads:
+            return
+        stepper = self.stepper
+        state = {name: getattr(self, name) for name in self._KEPT} | {
+            "network": self.network.state_dict(),
+            "optimizer": stepper.optimizer.state(),
+            "balancer": stepper.balancer.state(),
+            "kept": stepper.kept,
+            "watch": stepper.watch.state(),
+            "reference": self.reference.losses,
+            "bfloat16": stepper.bfloat16,
+            "epochs": [record.model_dump(mode="json") for record in self.epochs],
+        }
+        write_checkpoint(self.course.checkpoint, state, self.course.identity)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on where a checkpoint was written."""
+        for name in self._KEPT:
+            setattr(self, name, state[name])
+        self.network.load_state_dict(state["network"])
+        self.reference.losses.copy_(state["reference"])
+        stepper = self.stepper
+        stepper.optimizer.load(state["optimizer"])
+        stepper.balancer.load(state["balancer"])
+        stepper.watch.load(state["watch"])
+        stepper.kept, stepper.bfloat16 = state["kept"], state["bfloat16"]
+        self.epochs = [EpochRecord.model_validate(record) for record in state["epochs"]]
+        _log.info("resumed at step %d, epoch %d", self.steps, len(self.epochs) + 1)
 
 
-class _Smoothing:
-    """Move binary labels towards their rate: y ← (1 − ε)·y + ε·rate, which keeps the mean."""
-
-    def __init__(self, train: Samples, network: Network, epsilon: float) -> None:
-        binary = [network.head(name).label == "binary" for name in network.parents]
-        self.epsilon = epsilon * torch.tensor(binary, dtype=torch.float32)
-        self.rates = train.weight @ train.labels / train.weight.sum()
-
-    def __call__(self, labels: Tensor) -> Tensor:
-        return torch.lerp(labels, self.rates.expand_as(labels), self.epsilon.expand_as(labels))
-
-
-@torch.no_grad()
-def valid_losses(network: Network, samples: Samples) -> Tensor:
-    """Return each task's weighted mean loss [T], float64."""
-    network.eval()
-    total = torch.zeros(len(network.parents), dtype=torch.float64)
-    for start in range(0, len(samples), _VALID_BATCH):
-        rows = torch.arange(start, min(start + _VALID_BATCH, len(samples)))
-        batch = samples.take(rows)
-        losses = network.losses(
-            network(batch.categorical, batch.numeric), batch.labels, batch.weight
-        )
-        total += losses.double() * float(batch.weight.sum())
-    return total / float(samples.weight.sum())
+def _copy(network: Network) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}

@@ -1,14 +1,10 @@
 """Profile the training rows."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopguide.bundle import InputProfile, Profile
-from shopguide.bundle.manifest import TrainPeriod
+from shopguide.bundle import InputProfile
 from shopguide.features.catalogue import ModelInput
 from shopguide.training.preprocess import unscaled
 
@@ -16,29 +12,16 @@ _QUANTILES = (0.01, 0.05, 0.25, 0.50, 0.75, 0.95, 0.99)
 _VALUES_SHOWN = 20
 
 
-def profile_rows(
-    table: pa.Table,
-    inputs: Sequence[ModelInput],
-    *,
-    train_period: TrainPeriod,
-    log_end: datetime,
-    label_rates: Mapping[str, float],
-) -> Profile:
-    """Return the distribution of every input over the training rows."""
-    return Profile(
-        rows=table.num_rows,
-        train_period=train_period,
-        log_end=log_end,
-        label_rates=dict(label_rates),
-        inputs={
-            column.name: (
-                _categorical(table.column(column.name))
-                if column.kind == "categorical"
-                else _numeric(table, column)
-            )
-            for column in inputs
-        },
-    )
+def profile_input(table: pa.Table, column: ModelInput) -> InputProfile:
+    """Return the distribution of an input over the rows of a table.
+
+    Args:
+        table: training rows: the input's column, and for a recency `shown_at`.
+        column: the input.
+    """
+    if column.kind == "categorical":
+        return _categorical(table.column(column.name))
+    return _numeric(table, column)
 
 
 def _categorical(column: pa.ChunkedArray) -> InputProfile:

@@ -1,6 +1,7 @@
-"""Read a split of the training set, and refuse what cannot be trained on."""
+"""A split of the training set on disk: read by column or by batch, refused where it is unusable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,16 +19,63 @@ SplitName = Literal["train", "valid", "test"]
 KEYS = ("request_id", "user_id", "item_id", "shown_at")
 WEIGHT = "sample_weight"
 
+_BATCH_ROWS = 32_768
+_BUFFER_BYTES = 1 << 20
 
-def read_split(
+
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """One split: what is read of it at a time is one column, or one batch of rows.
+
+    Args:
+        path: Parquet file.
+        rows: rows to use.
+        kept: which of the file's rows these are; None: all.
+    """
+
+    path: Path
+    rows: int
+    kept: NDArray[np.bool_] | None
+
+    def columns(self, *names: str, most: int | None = None) -> pa.Table:
+        """Return whole columns.
+
+        Args:
+            names: of the columns.
+            most: rows above which every n-th row stands for n; None: all rows.
+        """
+        step = 1 if most is None else -(-self.rows // most)
+        parts, seen = [], 0
+        for table in self.batches(names):
+            first = -seen % step
+            seen += table.num_rows
+            if step > 1:
+                table = table.take(pa.array(np.arange(first, table.num_rows, step)))
+            parts.append(table)
+        return pa.concat_tables(parts)
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield columns in batches of rows, in the order of the file."""
+        start = 0
+        with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(names))):
+                table = pa.Table.from_batches([batch])
+                if self.kept is not None:
+                    mask = self.kept[start : start + table.num_rows]
+                    start += table.num_rows
+                    table = table.filter(pa.array(mask))
+                yield table
+
+
+def open_split(
     folder: Path,
     split: SplitName,
     *,
     inputs: Sequence[str],
     tasks: Mapping[str, Task],
     fraction: float = 1.0,
-) -> pa.Table:
-    """Read the columns that training needs.
+) -> SplitFile:
+    """Check a split and the columns that training needs.
 
     Args:
         folder: training set.
@@ -53,26 +101,34 @@ def read_split(
             f"lacks the columns {', '.join(absent)} that the spec's tasks and features name",
             "Write the training set again with this spec",
         )
-    table = pq.read_table(path, columns=wanted)
-    if fraction < 1 and table.num_rows:
-        kept = hash_share(table.column("request_id"), salt="row_fraction") < fraction
-        table = table.filter(pa.array(kept))
-    if table.num_rows < 2:
+    chosen = _choose(SplitFile(path, pq.read_metadata(path).num_rows, None), fraction)
+    if chosen.rows < 2:
         raise InvalidDataError(
             str(path),
-            f"{table.num_rows} rows to use, needs at least 2",
+            f"{chosen.rows} rows to use, needs at least 2",
             f"Widen split.{split} or raise the sampling rates",
         )
-    problems = [problem for name, task in tasks.items() for problem in _label(table, name, task)]
-    problems += _weights(table)
+    problems = [problem for name, task in tasks.items() for problem in _label(chosen, name, task)]
+    problems += _weights(chosen)
     if problems:
         raise InvalidDataError.combined([InvalidDataError(str(path), *p) for p in problems])
-    return table
+    return chosen
 
 
-def _label(table: pa.Table, name: str, task: Task) -> list[tuple[str, str]]:
+def _choose(split: SplitFile, fraction: float) -> SplitFile:
+    if fraction >= 1 or split.rows == 0:
+        return split
+    shares = [
+        hash_share(batch.column("request_id"), salt="row_fraction")
+        for batch in split.batches(["request_id"])
+    ]
+    kept = np.concatenate(shares) < fraction
+    return SplitFile(split.path, int(kept.sum()), kept)
+
+
+def _label(split: SplitFile, name: str, task: Task) -> list[tuple[str, str]]:
     rebuild = "Mend the label and write the training set again"
-    labels = _floats(table, name)
+    labels = _floats(split, name)
     absent = int(np.isnan(labels).sum())
     if absent:
         return [(f"label {name} is null or NaN in {absent:,} rows", rebuild)]
@@ -111,8 +167,8 @@ def _codes(labels: NDArray[np.float64], name: str, task: CategoryTask) -> list[t
     return []
 
 
-def _weights(table: pa.Table) -> list[tuple[str, str]]:
-    weight = _floats(table, WEIGHT)
+def _weights(split: SplitFile) -> list[tuple[str, str]]:
+    weight = _floats(split, WEIGHT)
     usable = np.isfinite(weight) & (weight >= 0)
     if not usable.all():
         row = int(np.argmin(usable))
@@ -122,7 +178,6 @@ def _weights(table: pa.Table) -> list[tuple[str, str]]:
     return []
 
 
-def _floats(table: pa.Table, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    column = pc.cast(table.column(name), pa.float64())
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = column.to_numpy()
+def _floats(split: SplitFile, name: str) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = pc.cast(split.columns(name).column(name), pa.float64()).to_numpy()
     return values

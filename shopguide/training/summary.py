@@ -1,7 +1,10 @@
 """What a training run has to say for itself."""
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import Field
 
 from shopguide.bundle.document import Document
 
@@ -15,6 +18,9 @@ class EpochRecord(Document):
         valid_loss: weighted mean over the tasks of the relative validation loss: 1 is a model that
             predicts the training rates for every row.
         valid_losses: negative log-likelihood by task, in nats a row (an amount: a positive row).
+        task_weights: mean weight of each task's loss in what was minimised.
+        gradient_cosines: by `TASK ~ TASK`, the mean cosine of the angle between the gradients of
+            the shared representation; below 0 the tasks pull against each other.
     """
 
     epoch: int
@@ -22,6 +28,8 @@ class EpochRecord(Document):
     train_loss: float
     valid_loss: float
     valid_losses: dict[str, float]
+    task_weights: dict[str, float] = Field(default_factory=dict)
+    gradient_cosines: dict[str, float] = Field(default_factory=dict)
 
 
 class CalibrationRecord(Document):
@@ -50,6 +58,9 @@ class TrainingRecord(Document):
         valid_auc: AUC by binary task on the validation period, calibrated as served.
         valid_spearman: rank correlation by amount task on the validation period.
         parity: largest difference of the exported graph from the trained network, on real rows.
+        processes: that trained together.
+        bfloat16: whether the shared layers were computed in it.
+        candidates: models of which this one was chosen, itself included.
     """
 
     rows: int
@@ -63,6 +74,9 @@ class TrainingRecord(Document):
     valid_spearman: dict[str, float]
     calibration: dict[str, CalibrationRecord]
     parity: float
+    processes: int = 1
+    bfloat16: bool = False
+    candidates: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +99,18 @@ class TrainingSummary:
     def valid_auc(self) -> dict[str, float]:
         """AUC by binary task on the validation period."""
         return self.record.valid_auc
+
+    def dump(self) -> str:
+        """Return the summary as JSON."""
+        return (
+            json.dumps([self.version, self.seconds, self.rows_per_second])
+            + "\n"
+            + (self.record.model_dump_json())
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the summary of a JSON text of `dump`."""
+        first, record = text.split("\n", 1)
+        version, seconds, rate = json.loads(first)
+        return cls(version, seconds, rate, TrainingRecord.model_validate_json(record))

@@ -1,13 +1,11 @@
 """Train the multi-task model of a spec and write its bundle."""
 
-import json
 import logging
 import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,61 +14,179 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from shopguide.bundle import Contents, Preprocessing, Profile, write_bundle
+from shopguide.bundle import Contents, write_bundle
 from shopguide.bundle.bundle import PREDICTION, open_session, run_graph
-from shopguide.bundle.manifest import TrainPeriod
+from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.bundle.write import task_entries
 from shopguide.errors import ShopguideError
-from shopguide.features.catalogue import ModelInput, model_inputs
-from shopguide.logs.splits import instants
 from shopguide.models import Inputs, Network
 from shopguide.spec import Spec
 from shopguide.training.balancing import require_shared
 from shopguide.training.calibrate import fit_calibrators
+from shopguide.training.distributed import Group, process_group
 from shopguide.training.export import export_graph
-from shopguide.training.loop import Fit, Progress, fit
+from shopguide.training.gather import Gathered, gather
+from shopguide.training.loop import Course, Fit, Probe, Progress, fit
 from shopguide.training.metrics import valid_auc, valid_spearman
-from shopguide.training.preprocess import fit_preprocessing
-from shopguide.training.profiling import profile_rows
-from shopguide.training.reading import KEYS, read_split
-from shopguide.training.samples import Samples, to_samples
-from shopguide.training.statistics import label_statistics
+from shopguide.training.reading import KEYS, WEIGHT
 from shopguide.training.summary import TrainingRecord, TrainingSummary
 
 _GOLDEN_ROWS = 200
 _PARITY_ROWS = 512
 _LIBRARIES = ("shopguide", "torch", "torchjd", "onnx", "onnxruntime", "numpy", "pyarrow")
+_NOT_IDENTITY = {"training": {"threads", "checkpoint_every", "candidates"}}
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What surrounds a run without changing its result.
+
+    Args:
+        progress: called now and then.
+        checkpoint: file to keep the run's state in, removed at the end; None: nowhere.
+        resume: go on from that file, if it is there.
+        probe: sees the network before each step.
+        candidates: models of which this is one.
+    """
+
+    progress: Progress | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
+    probe: Probe | None = None
+    candidates: int = 1
+
+
 def train_mtl(
-    spec: Spec, training_set: str | Path, out: str | Path, *, progress: Progress | None = None
+    spec: Spec,
+    training_set: str | Path,
+    out: str | Path,
+    *,
+    progress: Progress | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
 ) -> TrainingSummary:
     """Train on the training period, stop and calibrate on the validation period, write a bundle.
 
     The test period is not read. The same spec, training set and number of threads give
-    the same bundle, byte for byte but its time of creation.
+    the same bundle, byte for byte but its time of creation, whether or not the run was resumed.
+    Under torchrun the processes train one model, and the leading one writes.
 
     Args:
         spec: checked spec; reads `tasks`, `features`, `model`, `training`, `split`, `seed`.
         training_set: folder that `materialize_features` wrote.
         out: folder of the bundle; it appears whole or not at all, without fusion weights.
-        progress: called now and then with epoch, step and training loss.
+        progress: called now and then.
+        checkpoint: file to keep the run's state in, each `training.checkpoint_every` steps or each
+            epoch; it is removed when the bundle is written.
+        resume: go on from the checkpoint, if there is one.
 
     Raises:
-        ShopguideError: a file or a column is missing, or the loss diverged.
+        ShopguideError: a file or a column is missing, the loss diverged, or the checkpoint is of
+            another run.
         InvalidDataError: rows, labels or weights that cannot be trained on.
     """
+    file = None if checkpoint is None else Path(checkpoint)
+    around = Surroundings(progress, file, resume)
+    return train(spec, Path(training_set), Path(out), around)
+
+
+def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> TrainingSummary:
+    """Train and write a bundle; see `train_mtl`."""
     started = time.perf_counter()
     _require_a_weight(spec)
     require_shared(spec.training.balancer, spec.model.architecture)
-    data = _read(spec, Path(training_set))
-    with _torch_settings(spec.seed, spec.training.threads):
-        network = _build(spec, data)
-        loop = fit(network, data.train, data.valid, training=spec.training, progress=progress)
-        parity_rows = torch.arange(min(len(data.valid), _PARITY_ROWS))
-        graph, parity = export_graph(network, data.valid.take(parity_rows))
-    contents, record = _finish(spec, data, graph, parity, loop, network)
+    with (
+        process_group() as group,
+        _torch_settings(spec.seed, spec.training.threads),
+        gather(spec, training_set, out.parent, group) as gathered,
+    ):
+        network = build_network(spec, gathered)
+        loop = fit(network, _course(spec, gathered, group, around), spec.training)
+        _log.info("best epoch %d of %d", loop.best_epoch, len(loop.epochs))
+        summary = None
+        if group.leads:
+            summary = _write(spec, gathered, network, loop, out, around, group, started)
+        summary = _told(group, summary)
+    if around.checkpoint is not None and group.leads:
+        around.checkpoint.unlink(missing_ok=True)
+    return summary
+
+
+def build_network(spec: Spec, gathered: Gathered) -> Network:
+    """Return an untrained network for the gathered inputs."""
+    return Network(
+        inputs=Inputs.of(gathered.preprocessing),
+        tasks=spec.tasks,
+        statistics=gathered.statistics,
+        model=spec.model,
+    )
+
+
+def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) -> Course:
+    sections = ("tasks", "features", "split", "model", "training", "seed")
+    document = spec.model_dump(mode="json", include=set(sections))
+    for section, names in _NOT_IDENTITY.items():
+        for name in names:
+            document[section].pop(name)
+    return Course(
+        train=gathered.train,
+        valid=gathered.valid,
+        rates=gathered.rates,
+        seed=spec.seed,
+        categoricals=[column.name for column in gathered.preprocessing.categorical],
+        group=group,
+        checkpoint=around.checkpoint,
+        resume=around.resume,
+        identity=document | gathered.identity() | {"processes": group.size},
+        progress=around.progress if group.leads else None,
+        probe=around.probe,
+    )
+
+
+def _write(
+    spec: Spec,
+    gathered: Gathered,
+    network: Network,
+    loop: Fit,
+    out: Path,
+    around: Surroundings,
+    group: Group,
+    started: float,
+) -> TrainingSummary:
+    first = gathered.valid.read(gathered.valid.blocks()[: -(-_PARITY_ROWS // 256)])
+    graph, parity = export_graph(network, gathered.valid.layout.split(first))
+    raw, table = _score(spec, graph, gathered)
+    tasks = task_entries(spec)
+    calibrators, calibration = fit_calibrators(raw, table, tasks, choice=spec.training.calibration)
+    predictions = calibrators.apply(raw, tasks)
+    record = TrainingRecord(
+        rows=gathered.train.rows,
+        valid_rows=gathered.valid.rows,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        steps=loop.steps,
+        epochs=loop.epochs,
+        best_epoch=loop.best_epoch,
+        stopped=loop.stopped,
+        valid_auc=valid_auc(predictions, table, spec.binary_tasks()),
+        valid_spearman=valid_spearman(raw, table, spec.amount_tasks()),
+        calibration=calibration,
+        parity=parity,
+        processes=group.size,
+        bfloat16=loop.bfloat16,
+        candidates=around.candidates,
+    )
+    contents = Contents(
+        spec=spec,
+        graph=graph,
+        preprocessing=gathered.preprocessing,
+        calibrators=calibrators,
+        profile=gathered.profile,
+        golden=_golden(gathered, predictions),
+        training=record,
+        versions={name: version(name) for name in _LIBRARIES}
+        | {"python": platform.python_version()},
+    )
     manifest = write_bundle(out, contents)
     seconds = time.perf_counter() - started
     _log.info(
@@ -81,111 +197,41 @@ def train_mtl(
     return TrainingSummary(manifest.version, seconds, loop.rows_per_second, record)
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """All that training reads."""
-
-    preprocessing: Preprocessing
-    profile: Profile
-    train: Samples
-    valid: Samples
-    valid_table: pa.Table
+def _told(group: Group, summary: TrainingSummary | None) -> TrainingSummary:
+    """Return the leading process's summary in every process."""
+    if summary is not None:
+        if group.size > 1:
+            group.leaders_text(TrainingSummary.dump(summary))
+        return summary
+    return TrainingSummary.parse(group.leaders_text(None))
 
 
-def _read(spec: Spec, folder: Path) -> _Data:
-    inputs = model_inputs(spec)
-    names, tasks = [column.name for column in inputs], list(spec.tasks)
-    fraction = spec.training.row_fraction
-    table = read_split(folder, "train", inputs=names, tasks=spec.tasks, fraction=fraction)
-    valid_table = read_split(folder, "valid", inputs=names, tasks=spec.tasks)
-    preprocessing = fit_preprocessing(
-        table, inputs, min_count=spec.model.min_count, max_vocabulary=spec.model.max_vocabulary
-    )
-    train = to_samples(table, preprocessing, tasks)
-    valid = to_samples(valid_table, preprocessing, tasks)
-    profile = _profile(spec, folder, table, inputs, train)
-    return _Data(preprocessing, profile, train, valid, valid_table)
-
-
-def _profile(
-    spec: Spec, folder: Path, table: pa.Table, inputs: tuple[ModelInput, ...], train: Samples
-) -> Profile:
-    start, end = instants(spec.split)["train"]
-    rates = train.weight @ (train.labels > 0).float() / train.weight.sum()
-    return profile_rows(
-        table,
-        inputs,
-        train_period=TrainPeriod(start=start, end=end),
-        log_end=_log_end(folder),
-        label_rates=dict(zip(spec.tasks, rates.tolist(), strict=True)),
-    )
-
-
-def _log_end(folder: Path) -> datetime:
-    """Return the time at which the log ends, from the training set's own account."""
-    path = folder / "training_set.json"
-    try:
-        return datetime.fromisoformat(json.loads(path.read_bytes())["log_end"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ShopguideError(
-            str(path), "does not say when the log ends (log_end)", "Write the training set again"
-        ) from None
-
-
-def _build(spec: Spec, data: _Data) -> Network:
-    return Network(
-        inputs=Inputs.of(data.preprocessing),
-        tasks=spec.tasks,
-        statistics=label_statistics(data.train, spec.tasks),
-        model=spec.model,
-    )
-
-
-def _finish(
-    spec: Spec, data: _Data, graph: bytes, parity: float, loop: Fit, network: Network
-) -> tuple[Contents, TrainingRecord]:
-    tasks = task_entries(spec)
+def _score(
+    spec: Spec, graph: bytes, gathered: Gathered
+) -> tuple[dict[str, NDArray[np.float64]], pa.Table]:
+    """Return the raw predictions for the validation period, and its keys, labels and weights."""
     session = open_session(graph, threads=spec.training.threads)
-    raw = run_graph(session, data.preprocessing, data.valid_table)
-    calibrators, calibration = fit_calibrators(
-        raw, data.valid_table, tasks, choice=spec.training.calibration
-    )
-    predictions = calibrators.apply(raw, tasks)
-    record = TrainingRecord(
-        rows=len(data.train),
-        valid_rows=len(data.valid),
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        steps=loop.steps,
-        epochs=loop.epochs,
-        best_epoch=loop.best_epoch,
-        stopped=loop.stopped,
-        valid_auc=valid_auc(predictions, data.valid_table, spec.binary_tasks()),
-        valid_spearman=valid_spearman(raw, data.valid_table, spec.amount_tasks()),
-        calibration=calibration,
-        parity=parity,
-    )
-    contents = Contents(
-        spec=spec,
-        graph=graph,
-        preprocessing=data.preprocessing,
-        calibrators=calibrators,
-        profile=data.profile,
-        golden=_golden(data, predictions),
-        training=record,
-        versions={name: version(name) for name in _LIBRARIES}
-        | {"python": platform.python_version()},
-    )
-    return contents, record
+    narrow = [*KEYS, *spec.tasks, WEIGHT]
+    predictions: dict[str, list[NDArray[np.float64]]] = {}
+    tables = []
+    names = [*narrow, *gathered.preprocessing.names, SHOWN_AT]
+    for batch in gathered.valid_split.batches(names):
+        for name, values in run_graph(session, gathered.preprocessing, batch).items():
+            predictions.setdefault(name, []).append(values)
+        tables.append(batch.select(narrow))
+    raw = {name: np.concatenate(parts) for name, parts in predictions.items()}
+    return raw, pa.concat_tables(tables)
 
 
-def _golden(data: _Data, predictions: Mapping[str, NDArray[np.float64]]) -> pa.Table:
+def _golden(gathered: Gathered, predictions: Mapping[str, NDArray[np.float64]]) -> pa.Table:
     """Return whole requests of the validation period, up to 200 rows, with their predictions."""
-    requests = data.valid_table.column("request_id").slice(0, _GOLDEN_ROWS + 1).to_pylist()
+    names = list(dict.fromkeys((*KEYS, *gathered.preprocessing.names)))
+    table = next(gathered.valid_split.batches(names)).slice(0, _GOLDEN_ROWS + 1)
+    requests = table.column("request_id").to_pylist()
     rows = min(len(requests), _GOLDEN_ROWS)
     if len(requests) > _GOLDEN_ROWS:  # leave out a request that is cut in two, unless it is all
         rows = requests.index(requests[_GOLDEN_ROWS]) or _GOLDEN_ROWS
-    names = list(dict.fromkeys((*KEYS, *data.preprocessing.names)))
-    golden = data.valid_table.select(names).slice(0, rows)
+    golden = table.select(names).slice(0, rows)
     for task, values in predictions.items():
         golden = golden.append_column(PREDICTION.format(task), pa.array(values[:rows]))
     return golden

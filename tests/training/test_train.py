@@ -17,8 +17,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.models import ARCHITECTURES
-from shopguide.spec import Spec, check_text
-from shopguide.training import TrainingSummary, train_mtl
+from shopguide.spec import Spec
+from shopguide.training import Tick, TrainingSummary, train_mtl
+from tests.training.changes import with_model, with_training
 
 TASKS = ("click", "purchase")
 Changed = Callable[[str, str, pa.Array | None], Path]
@@ -29,18 +30,6 @@ def read(training_set: Path, split: str) -> pa.Table:
     return pq.read_table(training_set / f"{split}.parquet")
 
 
-def with_training(spec: Spec, **changes: object) -> Spec:
-    document = spec.model_dump(mode="json")
-    document["training"] |= changes
-    return check_text(json.dumps(document), where="changed spec")
-
-
-def with_model(spec: Spec, **changes: object) -> Spec:
-    document = spec.model_dump(mode="json")
-    document["model"] |= changes
-    return check_text(json.dumps(document), where="changed spec")
-
-
 def test_it_ranks_the_test_period_nearly_as_well_as_the_planted_model(
     training_set: Path, truth: Truth, bundle: Bundle
 ) -> None:
@@ -49,8 +38,9 @@ def test_it_ranks_the_test_period_nearly_as_well_as_the_planted_model(
     for task in TASKS:
         label = table[task].to_numpy()
         best = roc_auc_score(label, planted[task])
-        # both AUCs are of the same 3,000 rows, so their difference is that of the models alone
-        assert best - 0.03 < roc_auc_score(label, predictions[task]) < best + 0.01
+        # both AUCs are of the same 3,000 rows, so their difference is that of the models alone:
+        # 0.027 in the mean over 8 seeds with a deviation of 0.007, of which 2.5 are allowed
+        assert best - 0.045 < roc_auc_score(label, predictions[task]) < best + 0.01
     correlation = np.corrcoef(predictions["order_value"], planted["order_value"])[0, 1]
     assert correlation > 0.85
 
@@ -190,27 +180,23 @@ def test_every_architecture_learns_and_is_exported(
 def test_max_steps_ends_it_in_the_middle_of_an_epoch(
     planted_spec: Spec, training_set: Path, tmp_path: Path
 ) -> None:
-    calls = []
-    run = train_mtl(
-        with_training(planted_spec, max_steps=1),
-        training_set,
-        tmp_path / "model",
-        progress=lambda *call: calls.append(call),
-    )
+    run = train_mtl(with_training(planted_spec, max_steps=1), training_set, tmp_path / "model")
     assert run.record.steps == 1
     assert run.record.stopped == "max_steps"
     assert run.rows_per_second > 0
 
 
-def test_progress_is_told_epochs_steps_and_losses(
+def test_progress_is_told_steps_losses_speed_and_time_left(
     planted_spec: Spec, training_set: Path, tmp_path: Path
 ) -> None:
-    calls = []
+    ticks: list[Tick] = []
     spec = with_training(planted_spec, max_steps=40)
-    train_mtl(spec, training_set, tmp_path / "m", progress=lambda *call: calls.append(call))
-    assert [step for _, step, _ in calls] == [10, 20, 30, 40]
-    assert calls[-1][0] == 2  # 8,000 rows are 32 steps
-    assert all(np.isfinite(loss) for _, _, loss in calls)
+    train_mtl(spec, training_set, tmp_path / "m", progress=ticks.append)
+    assert [tick.step for tick in ticks] == [10, 20, 30, 40]
+    assert [tick.epoch for tick in ticks] == [1, 1, 1, 2]  # 8,000 rows are 32 steps
+    assert all(np.isfinite(tick.loss) and tick.rows_per_second > 0 for tick in ticks)
+    assert ticks[0].seconds_left > 0
+    assert ticks[-1].seconds_left == 0
 
 
 def test_a_fraction_of_the_rows_is_whole_requests(

@@ -1,0 +1,61 @@
+"""Balancers that look at the tasks' gradients of the shared representation."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from shopguide.training.balancing.balancer import Balancer
+
+Weighting = Callable[[Tensor], Tensor]
+"""torchjd's map from a Gramian [T, T] to weights [T]."""
+
+
+def gramian(losses: Tensor, shared: Tensor) -> Tensor:
+    """Return G_st = g_s · g_t [T, T] of the gradients of the losses [T] by `shared` [B, …].
+
+    They go through the towers alone: T small backward passes instead of T whole ones.
+    """
+    gradients = torch.stack(
+        [torch.autograd.grad(loss, shared, retain_graph=True)[0].flatten() for loss in losses]
+    )  # [T, B·S]
+    return gradients @ gradients.T
+
+
+class GradientBalancer(Balancer):
+    """w_t = c_t · v_t, v = torchjd's weights for the gradients c_t · g_t.
+
+    The Jacobian is that of the shared representation instead of the shared parameters, of which
+    it is a factor; the weights act on the towers too, where Adam undoes most of their scale. Tasks
+    of weight 0 are left out.
+
+    Args:
+        preference: c [T], ≥ 0.
+        build: makes torchjd's weighting for c of the tasks that count; one that takes c itself as
+            its preference vector gets the plain gradients.
+        takes_preference: whether it does.
+    """
+
+    uses_gradients = True
+
+    def __init__(
+        self,
+        preference: Tensor,
+        build: Callable[[Tensor], Weighting],
+        *,
+        takes_preference: bool = False,
+    ) -> None:
+        super().__init__(preference)
+        self.counting = preference.nonzero().squeeze(1)
+        chosen = preference[self.counting]
+        self.scale = torch.ones_like(chosen) if takes_preference else chosen
+        self.weighting = build(chosen)
+
+    def weights(self, losses: Tensor, gramian: Tensor | None) -> Tensor:
+        """Return w [T]."""
+        del losses
+        assert gramian is not None
+        chosen = gramian[self.counting][:, self.counting] * torch.outer(self.scale, self.scale)
+        found = torch.zeros_like(self.preference)
+        found[self.counting] = self.scale * self.weighting(chosen).detach()
+        return found

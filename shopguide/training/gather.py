@@ -1,0 +1,136 @@
+"""All that training reads: checked splits, fitted preprocessing, rows in files."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shopguide.bundle import InputProfile, Preprocessing, Profile
+from shopguide.bundle.manifest import TrainPeriod
+from shopguide.errors import ShopguideError
+from shopguide.features.catalogue import model_inputs
+from shopguide.logs.splits import instants
+from shopguide.models.heads import LabelStatistics
+from shopguide.spec import Spec
+from shopguide.training.distributed import Group
+from shopguide.training.fitting import fit_inputs
+from shopguide.training.reading import WEIGHT, SplitFile, open_split
+from shopguide.training.samples import SampleFile, Samples, as_floats, write_samples
+from shopguide.training.statistics import label_statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that training reads.
+
+    Args:
+        preprocessing: fitted on the training rows.
+        profile: of the training rows.
+        statistics: of the training labels, by task.
+        rates: weighted mean of each task's label over the training rows [T].
+        train: preprocessed training rows of this process.
+        valid: preprocessed validation rows of this process.
+        valid_split: the validation period as it was written.
+    """
+
+    preprocessing: Preprocessing
+    profile: Profile
+    statistics: dict[str, LabelStatistics]
+    rates: Tensor
+    train: SampleFile
+    valid: SampleFile
+    valid_split: SplitFile
+
+    def identity(self) -> dict[str, object]:
+        """Return what tells these rows from others."""
+        fitted = hashlib.sha256(self.preprocessing.model_dump_json().encode()).hexdigest()
+        return {
+            "train_rows": self.train.rows,
+            "valid_rows": self.valid.rows,
+            "preprocessing": fitted[:16],
+        }
+
+
+@contextmanager
+def gather(spec: Spec, folder: Path, spool: Path, group: Group) -> Iterator[Gathered]:
+    """Read the training and the validation period; the files of rows live as long as the body.
+
+    Args:
+        spec: the spec.
+        folder: training set.
+        spool: folder with room for the preprocessed rows: 4 bytes an input and row.
+        group: the processes; each writes its share of the rows.
+    """
+    inputs, tasks = model_inputs(spec), list(spec.tasks)
+    names = [column.name for column in inputs]
+    fraction = spec.training.row_fraction
+    train = open_split(folder, "train", inputs=names, tasks=spec.tasks, fraction=fraction)
+    valid = open_split(folder, "valid", inputs=names, tasks=spec.tasks)
+    preprocessing, profiles = _fit(spec, train, group)
+    labels = _labels(train, tasks)
+    share = (group.rank, group.size)
+    files = [write_samples(spool, s, preprocessing, tasks, share=share) for s in (train, valid)]
+    try:
+        yield Gathered(
+            preprocessing,
+            _profile(spec, folder, labels, profiles),
+            label_statistics(labels, spec.tasks),
+            labels.weight @ labels.labels / labels.weight.sum(),
+            files[0],
+            files[1],
+            valid,
+        )
+    finally:
+        for file in files:
+            file.file.close()
+
+
+def _fit(
+    spec: Spec, train: SplitFile, group: Group
+) -> tuple[Preprocessing, dict[str, InputProfile]]:
+    """Fit in the leading process; the others are told."""
+    if not group.leads:
+        preprocessing = Preprocessing.model_validate_json(group.leaders_text(None))
+        return preprocessing, {}
+    preprocessing, profiles = fit_inputs(train, model_inputs(spec), spec.model)
+    if group.size > 1:
+        group.leaders_text(preprocessing.model_dump_json())
+    return preprocessing, profiles
+
+
+def _labels(train: SplitFile, tasks: list[str]) -> Samples:
+    """Return the labels and weights of all training rows, without their inputs."""
+    nothing = torch.empty(train.rows, 0)
+    columns = [as_floats(train.columns(name), name).astype(np.float32) for name in (*tasks, WEIGHT)]
+    labels, weight = np.stack(columns[:-1], axis=1), columns[-1]
+    return Samples(nothing.int(), nothing, torch.from_numpy(labels), torch.from_numpy(weight))
+
+
+def _profile(spec: Spec, folder: Path, labels: Samples, inputs: dict[str, InputProfile]) -> Profile:
+    start, end = instants(spec.split)["train"]
+    rates = labels.weight @ (labels.labels > 0).float() / labels.weight.sum()
+    return Profile(
+        rows=len(labels),
+        train_period=TrainPeriod(start=start, end=end),
+        log_end=_log_end(folder),
+        label_rates=dict(zip(spec.tasks, rates.tolist(), strict=True)),
+        inputs=inputs,
+    )
+
+
+def _log_end(folder: Path) -> datetime:
+    """Return the time at which the log ends, from the training set's own account."""
+    path = folder / "training_set.json"
+    try:
+        return datetime.fromisoformat(json.loads(path.read_bytes())["log_end"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ShopguideError(
+            str(path), "does not say when the log ends (log_end)", "Write the training set again"
+        ) from None
