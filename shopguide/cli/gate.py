@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
+from shopguide.cli.audit import audit_command
 from shopguide.cli.common import (
     DEFAULT_SPEC,
     AsJson,
@@ -14,20 +14,16 @@ from shopguide.cli.common import (
     Profile,
     SpecPath,
     print_json,
-    stderr,
     stdout,
 )
 from shopguide.errors import ShopguideError
 from shopguide.gate import (
-    Audit,
     Decision,
     Ledger,
-    audit,
     decide,
     read_decision,
     read_ledger,
     replay,
-    write_audit,
 )
 from shopguide.spec import Spec, load_spec
 
@@ -118,77 +114,7 @@ def _ledger(spec: Spec, path: Path | None, *, from_registry: bool) -> Ledger:
     return read_ledger(path) if path is not None and path.exists() else Ledger()
 
 
-@app.command("audit")
-def audit_command(
-    challenger: Annotated[Path, typer.Option(help="Bundle, its λ solved.")],
-    test_set: Annotated[
-        Path,
-        typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
-    ],
-    spec: SpecPath = DEFAULT_SPEC,
-    champion: Annotated[
-        Path | None, typer.Option(help="Bundle to compare it with; none: gate.baseline.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Directory of audit.json and audit.html.")] = Path(
-        "audit"
-    ),
-    runs: Annotated[int, typer.Option(min=100, help="A/A relabellings.")] = 2000,
-    gain: Annotated[
-        float, typer.Option(min=0.0001, help="Relative gain to state the days of traffic for.")
-    ] = 0.01,
-    overrides: Overrides = None,
-    profile: Profile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure how often the gate promotes by chance, and which gains it can see."""
-    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    with Progress(console=stderr, transient=True) as bar:
-        task = bar.add_task("A/A relabellings", total=runs)
-        found = audit(
-            loaded,
-            challenger,
-            test_set,
-            champion,
-            runs=runs,
-            wished_gain=gain,
-            progress=lambda done: bar.update(task, completed=done),
-        )
-    write_audit(found, out)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        _print_audit(found, out)
-
-
-def _print_audit(found: Audit, out: Path) -> None:
-    from shopguide.gate.wording import days, level, percent, share
-
-    low, high = (share(bound) for bound in found.false_promotion_ci)
-    stdout.print(
-        f"false promotions {share(found.false_promotion)} ({low} to {high}) in {found.runs:,} A/A "
-        f"runs, promised at most {level(1 - found.confidence)}; by the estimate alone "
-        f"{share(found.false_by_estimate)}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("planted gain", "promoted", "oracle"):
-        table.add_column(title, justify="right")
-    for point in found.power:
-        table.add_row(percent(point.gain), share(point.power), share(point.oracle))
-    stdout.print(table)
-    stdout.print(
-        f"least gain promoted 80 % of the time: {percent(found.minimum_detectable_gain)}",
-        highlight=False,
-    )
-    if found.days_needed is not None:
-        stdout.print(
-            f"to show {percent(found.wished_gain)}: {days(found.days_needed)} days of this traffic "
-            f"(the test period has {days(found.days)})",
-            highlight=False,
-            soft_wrap=True,
-        )
-    stdout.print(f"report    {out / 'audit.html'}", highlight=False, soft_wrap=True)
+app.command("audit")(audit_command)
 
 
 def _print(decision: Decision, out: Path) -> None:

@@ -9,8 +9,9 @@ Example:
     >>> decide(spec, "b/model", "training_set", "out", champion="a/model")  # doctest: +SKIP
 """
 
-from shopguide.gate.audit import Audit, audit
+from shopguide.gate.audit import audit
 from shopguide.gate.audit_report import write_audit
+from shopguide.gate.audit_result import Audit
 from shopguide.gate.decide import decide
 from shopguide.gate.decision import Decision
 from shopguide.gate.decision_file import read_decision

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from shopguide.files import write_json, write_text
 from shopguide.gate import wording
-from shopguide.gate.audit import POWER, Audit
+from shopguide.gate.audit import POWER
+from shopguide.gate.audit_result import Audit
 from shopguide.gate.charts import Scale, scale_over
 from shopguide.gate.figures import Figures
 from shopguide.gate.report import environment
+
+_FAMILIES = (("several", "challengers at once"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def audit_html(audit: Audit) -> str:
             wording=wording,
             plot=power_plot(audit),
             power=POWER,
+            families=[(path, name) for path, name in _FAMILIES if getattr(audit, path)],
         )
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,8 @@ from shopguide.spec.tasks import BinaryTask, CategoryTask, Task
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+Counted = Outcome | Literal["impressions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,9 @@ class Shop:
     def true_value(
         self,
         policy: Array,
-        outcome: Outcome,
+        outcome: Counted,
         *,
-        per: Outcome | None = None,
+        per: Counted | None = None,
         discount: Discount | None = None,
     ) -> float:
         """Return the exact value of a policy on the shop's requests.
@@ -115,7 +118,7 @@ class Shop:
 
         Args:
             policy: scores [N] or [R, L] (equal ones in random order), or placements [R, L, L].
-            outcome: what counts.
+            outcome: what counts; `impressions` counts 1 for each.
             per: outcome of the denominator, for a ratio of two such values (AOV).
             discount: δ; None: e(k), so that F is what the policy would bring if it ran.
 
@@ -123,10 +126,10 @@ class Shop:
             ShopguideError: the policy has another shape, or its placements do not sum to 1.
         """
         placed = self._worth(policy, discount)
-        above = float((placed * self.relevance[outcome]).sum())
+        above = float((placed * self._relevant(outcome)).sum())
         if per is None:
             return above / len(self.lists.user)
-        return above / float((placed * self.relevance[per]).sum())
+        return above / float((placed * self._relevant(per)).sum())
 
     def true_values(
         self, policy: Array, spec: Spec, *, discount: Discount | None = None
@@ -141,7 +144,10 @@ class Shop:
         Raises:
             ShopguideError: as in `true_value`, or a task is of none of the shop's outcomes.
         """
-        outcomes = {name: outcome_of(task, f"tasks.{name}") for name, task in spec.tasks.items()}
+        outcomes: dict[str, Counted] = {
+            name: outcome_of(task, f"tasks.{name}") for name, task in spec.tasks.items()
+        }
+        outcomes["impressions"] = "impressions"
         return {
             name: self.true_value(
                 policy,
@@ -253,6 +259,11 @@ class Shop:
         row = self._rows(table)
         found: Array = self.expected(outcome, examined=examined).ravel()[row]
         return found
+
+    def _relevant(self, outcome: Counted) -> Array:
+        if outcome == "impressions":
+            return np.ones(self.lists.item.shape)
+        return self.relevance[outcome]
 
     def _rows(self, table: pa.Table) -> Index:
         requests, length = self.lists.item.shape

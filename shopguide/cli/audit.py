@@ -1,0 +1,123 @@
+"""`shopguide gate audit`: what the gate can and cannot see, on the shop's own data or simulated."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from shopguide.cli.common import (
+    DEFAULT_SPEC,
+    AsJson,
+    Overrides,
+    Profile,
+    SpecPath,
+    print_json,
+    stderr,
+    stdout,
+)
+from shopguide.gate import Audit, audit, write_audit
+from shopguide.gate.audit_result import Family
+from shopguide.spec import load_spec
+
+
+def audit_command(
+    challenger: Annotated[
+        Path | None, typer.Option(help="Bundle, its λ solved; none: the spec's simulator.")
+    ] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
+    ] = None,
+    spec: SpecPath = DEFAULT_SPEC,
+    champion: Annotated[
+        Path | None, typer.Option(help="Bundle to compare it with; none: gate.baseline.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Directory of audit.json and audit.html.")] = Path(
+        "audit"
+    ),
+    runs: Annotated[int, typer.Option(min=100, help="A/A relabellings of each kind.")] = 2000,
+    challengers: Annotated[
+        int, typer.Option(min=1, max=100, help="Challengers judged at once; 1 leaves that out.")
+    ] = 5,
+    gain: Annotated[
+        float, typer.Option(min=0.0001, help="Relative gain to state the days of traffic for.")
+    ] = 0.01,
+    overrides: Overrides = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how often the gate promotes by chance, and which gains it can see."""
+    loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    with Progress(console=stderr, transient=True) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def tell(kind: str, done: int, total: int) -> None:
+            if kind not in rows:
+                rows[kind] = bar.add_task(f"A/A runs, {kind}", total=total)
+            bar.update(rows[kind], completed=done)
+
+        found = audit(
+            loaded,
+            challenger,
+            test_set,
+            champion,
+            runs=runs,
+            challengers=challengers,
+            wished_gain=gain,
+            progress=tell,
+        )
+    write_audit(found, out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print_audit(found, out)
+
+
+def _print_audit(found: Audit, out: Path) -> None:
+    from shopguide.gate.wording import days, percent, share
+
+    stdout.print(_false_promotions(found))
+    stdout.print(
+        f"a gate by the estimate alone would promote {share(found.false_by_estimate)}\n",
+        highlight=False,
+    )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("planted gain", "promoted", "oracle"):
+        table.add_column(title, justify="right")
+    for point in found.power:
+        table.add_row(percent(point.gain), share(point.power), share(point.oracle))
+    stdout.print(table)
+    stdout.print(
+        f"least gain promoted 80 % of the time: {percent(found.minimum_detectable_gain)}",
+        highlight=False,
+    )
+    if found.days_needed is not None:
+        stdout.print(
+            f"to show {percent(found.wished_gain)}: {days(found.days_needed)} days of this traffic "
+            f"(the test period has {days(found.days)})",
+            highlight=False,
+            soft_wrap=True,
+        )
+    stdout.print(f"report    {out / 'audit.html'}", highlight=False, soft_wrap=True)
+
+
+def _false_promotions(found: Audit) -> Table:
+    from shopguide.gate.wording import count, level, share
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(f"A/A, at most {level(1 - found.confidence)} promised")
+    for title in ("runs", "promoted", "95 % interval", "uncorrected"):
+        table.add_column(title, justify="right")
+
+    def add(name: str, kind: Audit | Family, uncorrected: str) -> None:
+        low, high = kind.false_promotion_ci
+        interval = f"{share(low)} to {share(high)}"
+        table.add_row(name, count(kind.runs), share(kind.false_promotion), interval, uncorrected)
+
+    add("one challenger", found, "")
+    if found.several is not None:
+        name = f"{found.several.members} challengers at once"
+        add(name, found.several, share(found.several.uncorrected))
+    return table

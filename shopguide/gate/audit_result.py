@@ -1,0 +1,89 @@
+"""What an audit found."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPoint:
+    """How often a planted gain is promoted.
+
+    Args:
+        gain: of every goal alike, relative.
+        power: share of the runs that promote, margins of the goals included.
+        by_gain: share of the runs whose bound of J − 1 exceeds `min_gain`.
+        oracle: the same for the test that knows the variance: Φ(log((1 + g)/(1 + min_gain))/σ − z).
+    """
+
+    gain: float
+    power: float
+    by_gain: float
+    oracle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """False promotions in families of comparisons that share one error, no member being better.
+
+    Args:
+        members: comparisons of a family.
+        runs: families.
+        false_promotion: share of them in which any member is promoted.
+        false_promotion_ci: its exact 95 % interval.
+        uncorrected: the same share if each member had the whole error.
+    """
+
+    members: int
+    runs: int
+    false_promotion: float
+    false_promotion_ci: tuple[float, float]
+    uncorrected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The error rates of the gate on one test period, for one comparison with the whole error.
+
+    Args:
+        runs: A/A relabellings.
+        false_promotion: share of them that promote.
+        false_promotion_ci: its exact 95 % interval (Clopper and Pearson, Biometrika 1934).
+        false_gain: share whose bound of J − 1 exceeds `min_gain`: at most about 1 − `confidence`.
+        false_by_estimate: share whose estimate does: what a gate without statistics promotes.
+        standard_error: of J − 1: its spread over the relabellings.
+        power: rising gains.
+        minimum_detectable_gain: of every goal alike, promoted with power 0.8; None: out of reach.
+        goals: gain of each goal that its own bound shows to be above zero with power 0.8.
+        wished_gain: gain that the user asked about.
+        days: length of the test period.
+        days_needed: length that would show `wished_gain` with power 0.8 at this traffic; None where
+            it does not exceed `min_gain`.
+        against: what the challenger was compared with: "champion", or the baseline feature.
+        several: challengers judged at once on one test period, their error shared by max-T; None
+            where it was not asked for.
+    """
+
+    runs: int
+    false_promotion: float
+    false_promotion_ci: tuple[float, float]
+    false_gain: float
+    false_by_estimate: float
+    standard_error: float
+    power: tuple[PowerPoint, ...]
+    minimum_detectable_gain: float | None
+    goals: Mapping[str, float | None]
+    wished_gain: float
+    days: float
+    days_needed: float | None
+    users: int
+    requests: int
+    against: str
+    confidence: float
+    min_gain: float
+    replicates: int
+    seed: int
+    several: Family | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the content of audit.json."""
+        return asdict(self)
