@@ -18,7 +18,7 @@ from shopguide.cli.common import (
     stdout,
 )
 from shopguide.gate import Audit, audit, write_audit
-from shopguide.gate.audit_result import Family
+from shopguide.gate.audit_result import Family, Nightly
 from shopguide.spec import load_spec
 
 
@@ -41,6 +41,9 @@ def audit_command(
     challengers: Annotated[
         int, typer.Option(min=1, max=100, help="Challengers judged at once; 1 leaves that out.")
     ] = 5,
+    nights: Annotated[
+        int, typer.Option(min=1, max=1000, help="Runs of one champion; 1 leaves that out.")
+    ] = 30,
     gain: Annotated[
         float, typer.Option(min=0.0001, help="Relative gain to state the days of traffic for.")
     ] = 0.01,
@@ -65,6 +68,7 @@ def audit_command(
             champion,
             runs=runs,
             challengers=challengers,
+            nights=nights,
             wished_gain=gain,
             progress=tell,
         )
@@ -76,7 +80,7 @@ def audit_command(
 
 
 def _print_audit(found: Audit, out: Path) -> None:
-    from shopguide.gate.wording import days, percent, share
+    from shopguide.gate.wording import percent, share
 
     stdout.print(_false_promotions(found))
     stdout.print(
@@ -89,17 +93,7 @@ def _print_audit(found: Audit, out: Path) -> None:
     for point in found.power:
         table.add_row(percent(point.gain), share(point.power), share(point.oracle))
     stdout.print(table)
-    stdout.print(
-        f"least gain promoted 80 % of the time: {percent(found.minimum_detectable_gain)}",
-        highlight=False,
-    )
-    if found.days_needed is not None:
-        stdout.print(
-            f"to show {percent(found.wished_gain)}: {days(found.days_needed)} days of this traffic "
-            f"(the test period has {days(found.days)})",
-            highlight=False,
-            soft_wrap=True,
-        )
+    stdout.print(_gains(found))
     stdout.print(f"report    {out / 'audit.html'}", highlight=False, soft_wrap=True)
 
 
@@ -120,4 +114,23 @@ def _false_promotions(found: Audit) -> Table:
     if found.several is not None:
         name = f"{found.several.members} challengers at once"
         add(name, found.several, share(found.several.uncorrected))
+    if found.nightly is not None:
+        name = f"{found.nightly.members} nights, {found.nightly.function}"
+        add(name, found.nightly, share(found.nightly.uncorrected))
+    return table
+
+
+def _gains(found: Audit) -> Table:
+    from shopguide.gate.wording import days, percent
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(f"with power 80 %; the test period has {days(found.days)} days")
+    table.add_column("least gain", justify="right")
+    table.add_column(f"days for {percent(found.wished_gain)}", justify="right")
+    kinds: list[tuple[str, Audit | Nightly]] = [("one comparison, the whole error", found)]
+    if found.nightly is not None:
+        kinds.append((f"first of {found.nightly.members} nights", found.nightly))
+    for name, kind in kinds:
+        needed = "–" if kind.days_needed is None else days(kind.days_needed)
+        table.add_row(name, percent(kind.minimum_detectable_gain), needed)
     return table

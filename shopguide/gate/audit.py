@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopguide.errors import ShopguideError
-from shopguide.gate.audit_result import Audit, Family, PowerPoint
+from shopguide.gate.audit_result import Audit, Family, Nightly, PowerPoint
 from shopguide.gate.audited import Audited, own, simulated
-from shopguide.gate.families import Families, several
+from shopguide.gate.families import Families, nightly, several
+from shopguide.gate.ledger import Look
 from shopguide.gate.relabelling import Relabelled, relabel
+from shopguide.gate.spending import replicates_for, spend
 from shopguide.spec import Spec
 from shopguide.spec.gate import Gate
 from shopguide.spec.simulator import Simulator
@@ -40,6 +43,7 @@ def audit(
     *,
     runs: int = 2000,
     challengers: int = 5,
+    nights: int = 30,
     wished_gain: float = 0.01,
     progress: Progress | None = None,
 ) -> Audit:
@@ -55,6 +59,7 @@ def audit(
         champion: bundle to compare it with; None or an empty directory: the baseline feature.
         runs: A/A relabellings of each kind.
         challengers: judged at once in the second kind; 1: it is left out.
+        nights: runs of one champion in the third kind; 1: it is left out.
         wished_gain: relative gain for which the days of traffic are stated.
         progress: told what is done.
 
@@ -74,17 +79,12 @@ def audit(
         raise ShopguideError(
             str(challenger), f"ranks just like the {audited.against}", "Give another champion"
         )
-    together = None
+    result = _audit(spec, audited, found, spread, wished_gain)
     if challengers > 1:
-        families = several(
-            *(audited.arms, goals, gate),
-            challengers=challengers,
-            runs=runs,
-            seed=seed,
-            progress=_of(f"{challengers} challengers", runs, tell),
-        )
-        together = Family(challengers, *_rates(families))
-    result = _audit(spec, audited, found, spread, wished_gain, together)
+        together = _several(spec, audited, challengers, runs, tell)
+        result = replace(result, several=together)
+    if nights > 1:
+        result = replace(result, nightly=_nightly(spec, audited, nights, result, tell))
     seconds = time.monotonic() - started
     _log.info("audit: %d relabellings of %d users, %.1f s", runs, result.users, seconds)
     return result
@@ -116,7 +116,6 @@ def _audit(
     found: Relabelled,
     spread: float,
     wished: float,
-    together: Family | None,
 ) -> Audit:
     gate, runs = spec.gate, len(found.estimates)
     min_gain = gate.min_gain or 0.0
@@ -142,8 +141,61 @@ def _audit(
         min_gain=min_gain,
         replicates=gate.replicates,
         seed=spec.seed,
-        several=together,
     )
+
+
+def _several(spec: Spec, audited: Audited, challengers: int, runs: int, tell: Progress) -> Family:
+    gate = spec.gate
+    number = replicates_for(1 - gate.confidence, challengers, gate.replicates)
+    found = several(
+        audited.arms,
+        spec.objective.goals,
+        gate.model_copy(update={"replicates": number}),
+        challengers=challengers,
+        runs=runs,
+        seed=spec.seed,
+        progress=_of(f"{challengers} challengers at once", runs, tell),
+    )
+    return Family(challengers, *_rates(found))
+
+
+def _nightly(spec: Spec, audited: Audited, nights: int, one: Audit, tell: Progress) -> Nightly:
+    gate, goals, terms = spec.gate, spec.objective.goals, spec.gate.alpha_spending
+    alphas = spent_by_night(gate, nights)
+    least = gate.replicates
+    numbers = [replicates_for(alpha, 1, least) if alpha > 0 else least for alpha in alphas]
+    found = nightly(
+        *(audited.arms, goals, gate),
+        alphas=alphas,
+        replicates=numbers,
+        runs=one.runs,
+        seed=spec.seed,
+        progress=_of(f"{nights} nights", one.runs, tell),
+    )
+    detectable = days = None
+    if alphas[0] > 0:
+        first = gate.model_copy(update={"confidence": 1 - alphas[0], "replicates": numbers[0]})
+        told = _of("the first night's power", one.runs, tell)
+        alone = relabel(*(audited.arms, goals, first), runs=one.runs, seed=spec.seed, progress=told)
+        detectable = _detectable(alone.promotion_needed)
+        days = _days(audited.days, first, one.standard_error, one.wished_gain)
+    rates = _rates(found)
+    return Nightly(nights, *rates, terms.function, alphas[0], detectable, days)
+
+
+def spent_by_night(gate: Gate, nights: int) -> list[float]:
+    """Return the error that each of a champion's nights may take, each on fresh data.
+
+    Args:
+        gate: reads `confidence` and `alpha_spending`.
+        nights: how many.
+    """
+    looks: list[Look] = []
+    for night in range(nights):
+        now = Look("champion", (f"challenger {night}",), f"test set {night}", alpha=0.0)
+        spending = spend(gate.alpha_spending, 1 - gate.confidence, looks, now)
+        looks.append(replace(now, alpha=spending.alpha))
+    return [look.alpha for look in looks]
 
 
 def _curve(found: Relabelled, gate: Gate, spread: float) -> tuple[PowerPoint, ...]:

@@ -11,7 +11,7 @@ from shopguide.gate.charts import Scale, scale_over
 from shopguide.gate.figures import Figures
 from shopguide.gate.report import environment
 
-_FAMILIES = (("several", "challengers at once"),)
+_FAMILIES = (("several", "challengers at once"), ("nightly", "nights of one champion"))
 
 
 @dataclass(frozen=True, slots=True)

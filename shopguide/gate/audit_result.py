@@ -41,6 +41,24 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
+class Nightly(Family):
+    """A champion's many nights, a challenger each: what they share by `gate.alpha_spending`.
+
+    Args:
+        function: of α-spending.
+        alpha: error that the first night may take, one-sided.
+        minimum_detectable_gain: that the first night promotes with power 0.8; None: out of reach.
+        days_needed: length of a test period that would show `wished_gain` to it; None where it
+            does not exceed `min_gain` or the first night may take nothing.
+    """
+
+    function: str
+    alpha: float
+    minimum_detectable_gain: float | None
+    days_needed: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """The error rates of the gate on one test period, for one comparison with the whole error.
 
@@ -61,6 +79,7 @@ class Audit:
         against: what the challenger was compared with: "champion", or the baseline feature.
         several: challengers judged at once on one test period, their error shared by max-T; None
             where it was not asked for.
+        nightly: runs of one champion, one after the other; None likewise.
     """
 
     runs: int
@@ -83,6 +102,7 @@ class Audit:
     replicates: int
     seed: int
     several: Family | None = None
+    nightly: Nightly | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the content of audit.json."""

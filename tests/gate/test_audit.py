@@ -10,10 +10,11 @@ from scipy.stats import norm
 from shopguide.errors import ShopguideError
 from shopguide.gate import Audit, audit, write_audit
 from shopguide.gate.arms import Arms
+from shopguide.gate.audit import spent_by_night
 from shopguide.gate.audit_report import audit_html
 from shopguide.gate.relabelling import relabel
 from shopguide.gate.statistics import compare
-from shopguide.spec.gate import Gate
+from shopguide.spec.gate import AlphaSpending, Gate
 from shopguide.spec.objective import Goal
 from tests.gate.conftest import VAGUE, Shop
 from tests.gate.test_decide import changed
@@ -21,6 +22,9 @@ from tests.gate.test_report import Page
 
 GATE = Gate(min_gain=0.0, replicates=400, margins={"ctr": 0.5})
 GOALS = {"ctr": Goal(task="click", weight=1.0)}
+
+ALONE = {"challengers": 1, "nights": 1}
+"""No families: they have tests of their own."""
 
 
 def arms(users: int = 500) -> Arms:
@@ -34,7 +38,17 @@ def arms(users: int = 500) -> Arms:
 @pytest.fixture(scope="module")
 def measured(shop: Shop) -> Audit:
     spec = changed(shop.spec, replicates=400, margins={"ctr": 0.2, "sales": 0.2})
-    return audit(spec, shop.model("good"), shop.test_set, shop.model("vague", VAGUE), runs=2000)
+    return audit(
+        spec, shop.model("good"), shop.test_set, shop.model("vague", VAGUE), runs=2000, nights=5
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(shop: Shop) -> Audit:
+    margins = {"ctr": 0.2, "sales": 0.2}
+    spec = changed(shop.spec, replicates=200, margins=margins, alpha_spending=AlphaSpending())
+    pair = (shop.model("good"), shop.test_set, shop.model("vague", VAGUE))
+    return audit(spec, *pair, runs=200, challengers=2, nights=3)
 
 
 def test_exchanged_users_keep_what_they_brought_in_all() -> None:
@@ -107,7 +121,15 @@ def test_a_tight_margin_costs_power() -> None:
 def test_equal_seeds_give_equal_audits(shop: Shop) -> None:
     spec = changed(shop.spec, replicates=200)
     one, two = (
-        audit(spec, shop.model("good"), shop.test_set, shop.model("vague", VAGUE), runs=100)
+        audit(
+            spec,
+            shop.model("good"),
+            shop.test_set,
+            shop.model("vague", VAGUE),
+            runs=100,
+            challengers=1,
+            nights=1,
+        )
         for _ in range(2)
     )
     assert one == two
@@ -115,22 +137,71 @@ def test_equal_seeds_give_equal_audits(shop: Shop) -> None:
 
 def test_without_a_champion_the_baseline_is_compared_with(shop: Shop) -> None:
     spec = changed(shop.spec, replicates=200)
-    found = audit(spec, shop.model("good"), shop.test_set, runs=100)
+    found = audit(spec, shop.model("good"), shop.test_set, runs=100, **ALONE)
     assert found.against == "ranking by popularity"
     with pytest.raises(ShopguideError, match="neither a champion nor a baseline"):
-        audit(changed(spec, baseline=None), shop.model("good"), shop.test_set, runs=100)
+        audit(
+            changed(spec, baseline=None),
+            shop.model("good"),
+            shop.test_set,
+            runs=100,
+            challengers=1,
+            nights=1,
+        )
 
 
 def test_models_that_rank_alike_cannot_be_audited(shop: Shop) -> None:
     with pytest.raises(ShopguideError, match="ranks just like the champion"):
-        audit(shop.spec, shop.model("good"), shop.test_set, shop.model("twin", seed=1), runs=100)
+        audit(
+            shop.spec,
+            shop.model("good"),
+            shop.test_set,
+            shop.model("twin", seed=1),
+            runs=100,
+            challengers=1,
+            nights=1,
+        )
 
 
-def test_the_page_says_what_the_file_says(measured: Audit, tmp_path: Path) -> None:
-    write_audit(measured, tmp_path)
+def test_families_are_measured_beside_the_single_comparison(whole: Audit) -> None:
+    assert whole.several is not None
+    assert whole.nightly is not None
+    assert (whole.several.members, whole.nightly.members) == (2, 3)
+    for family in (whole.several, whole.nightly):
+        low, high = family.false_promotion_ci
+        assert low <= family.false_promotion <= high
+        assert family.false_promotion <= family.uncorrected
+
+
+def test_the_first_night_needs_the_gain_that_its_share_of_the_error_asks_for(whole: Audit) -> None:
+    night = whole.nightly
+    assert night is not None
+    assert night.function == "bonferroni"
+    assert night.alpha == pytest.approx(0.05 / 30)
+    # normal test on log J, as above, with the night's z
+    width = (norm.ppf(1 - night.alpha) + norm.ppf(0.8)) * whole.standard_error
+    assert night.minimum_detectable_gain == pytest.approx(np.expm1(width), rel=0.25)
+    assert night.days_needed == pytest.approx(whole.days * (width / 0.01) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "alphas"),
+    [
+        ("none", [0.05, 0.05, 0.05]),
+        ("bonferroni", [0.05 / 30] * 3),
+        ("harmonic", [0.05 / 2, 0.05 / 6, 0.05 / 12]),
+    ],
+)
+def test_nights_take_what_the_spec_gives_them(function: str, alphas: list[float]) -> None:
+    gate = Gate(alpha_spending={"function": function})
+    assert spent_by_night(gate, 3) == pytest.approx(alphas)
+
+
+def test_the_page_says_what_the_file_says(whole: Audit, tmp_path: Path) -> None:
+    write_audit(whole, tmp_path)
     content = json.loads((tmp_path / "audit.json").read_text())
     assert {"false_promotion", "false_promotion_ci", "runs", "power"} <= content.keys()
-    page = Page(audit_html(measured))
+    page = Page(audit_html(whole))
     assert page.links == ["data:,"]
     assert len(page.figures) > 30
     for path, value, _ in page.figures:

@@ -57,7 +57,18 @@ def test_an_audit_prints_its_error_rates(
     shop: Shop, given: list[str | Path], tmp_path: Path
 ) -> None:
     pair = ["--challenger", shop.model("good"), "--champion", shop.model("vague", VAGUE)]
-    quick = ["--runs", "100", "--set", "gate.replicates=200", "--out", tmp_path]
+    quick = [
+        "--runs",
+        "100",
+        "--challengers",
+        "2",
+        "--nights",
+        "2",
+        "--set",
+        "gate.replicates=200",
+        "--out",
+        tmp_path,
+    ]
     done = run("audit", *given, *pair, *quick, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
