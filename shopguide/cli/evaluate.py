@@ -7,18 +7,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from shopguide.cli.common import AsJson, print_json, stdout
+from shopguide.cli.common import AsJson, Overrides, Profile, print_json, stdout
+from shopguide.cli.off_policy import show_answer
+from shopguide.errors import ShopguideError
+from shopguide.spec import load_spec
 
 if TYPE_CHECKING:
     from shopguide.evaluation.measure import Evaluation
 
 
 def evaluate(
-    training_set: Annotated[
+    data: Annotated[
         Path,
-        typer.Option("--training-set", "--data", help="Training set, or a Parquet file of it."),
+        typer.Option(
+            "--training-set", "--data", help="Training set, a Parquet file of it, or a log."
+        ),
     ],
-    bundle: Annotated[Path, typer.Option(help="Bundle to measure.")],
+    bundle: Annotated[Path | None, typer.Option(help="Bundle to measure.")] = None,
     split: Annotated[
         Literal["train", "valid", "test"], typer.Option(help="Period of the training set.")
     ] = "test",
@@ -29,16 +34,65 @@ def evaluate(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Places of a list. Default: objective's k.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Directory for evaluation.json and evaluation.html.")
+    off_policy: Annotated[
+        bool,
+        typer.Option("--off-policy", help="Ask what another policy would have brought instead."),
+    ] = False,
+    target: Annotated[
+        Literal["ranking", "uniform", "frequencies"],
+        typer.Option(help="Off-policy: the bundle's ranking, chance, or another log's policy."),
+    ] = "ranking",
+    target_log: Annotated[
+        Path | None, typer.Option(help="Off-policy: log whose frequencies are the target.")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Off-policy: task that ranks in place of the score.")
+    ] = None,
+    unit: Annotated[
+        Literal["user", "row"], typer.Option(help="Off-policy: what is independent.")
+    ] = "user",
+    clip: Annotated[
+        float, typer.Option(help="Off-policy: bound of the clipped weights, and of SWITCH-DR's.")
+    ] = 10.0,
+    interval: Annotated[
+        Literal["bootstrap", "delta"], typer.Option(help="Off-policy: method of the intervals.")
+    ] = "bootstrap",
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            help="Off-policy: spec (YAML) of the log. Default: the bundle's.", dir_okay=False
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    profile: Profile = None,
+    out: Annotated[Path | None, typer.Option(help="Directory for the JSON and the page.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a bundle: predictions, calibration, money, lists, slices."""
+    """Measure a bundle, or ask what a policy would have brought (exit 1: the log cannot say)."""
+    if off_policy:
+        from shopguide.evaluation.off_policy.run import Question, ask
+
+        loaded = None
+        if spec is not None:
+            loaded = load_spec(spec, profile=profile, overrides=overrides or ())
+        answer = ask(
+            data,
+            target,
+            bundle=bundle,
+            by=by,
+            spec=loaded,
+            split=split,
+            target_log=target_log,
+            question=Question(unit=unit, clip=clip, threshold=clip, method=interval),
+        )
+        show_answer(answer, out, as_json=as_json)
+        return
+    if bundle is None:
+        raise ShopguideError("--bundle", "no bundle is given", "Name the bundle to measure")
     from shopguide.evaluation.measure import evaluate_bundle
     from shopguide.evaluation.page import PAGE, write_evaluation
 
-    found = evaluate_bundle(bundle, training_set, split=split, slices=slices, k=k)
+    found = evaluate_bundle(bundle, data, split=split, slices=slices, k=k)
     if out is not None:
         write_evaluation(found, out)
     if as_json:

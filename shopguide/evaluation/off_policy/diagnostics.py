@@ -1,6 +1,6 @@
 """Whether the logs can answer: what the importance weights look like."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -105,6 +105,14 @@ class Diagnostics:
                 f"{self.mean_weight_error:.3f}, must be 1: the propensities are not those of the "
                 "policy that ran, or the target does what was never logged",
             )
+
+
+def statement(reasons: Sequence[Reason]) -> str:
+    """Return one plain sentence: that the logs can answer, or why they cannot."""
+    if not reasons:
+        return "The logs can say what the target policy would have brought."
+    why = "; ".join(reason.text for reason in reasons)
+    return f"The logs cannot say what the target policy would have brought: {why}."
 
 
 def diagnose(logged: Logged, *, unsupported: float | None = None) -> Diagnostics:

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from shopguide.evaluation.off_policy.clipped import clipped_ips
-from shopguide.evaluation.off_policy.diagnostics import Diagnostics, Reason, diagnose
+from shopguide.evaluation.off_policy.diagnostics import (
+    Diagnostics,
+    Reason,
+    diagnose,
+    statement,
+)
 from shopguide.evaluation.off_policy.doubly_robust import doubly_robust
 from shopguide.evaluation.off_policy.intervals import Estimate, Method, intervals
 from shopguide.evaluation.off_policy.ips import ips
@@ -38,10 +43,7 @@ class OffPolicy:
     @property
     def statement(self) -> str:
         """One plain sentence."""
-        if self.answers:
-            return "The logs can say what the target policy would have brought."
-        why = "; ".join(reason.text for reason in self.reasons)
-        return f"The logs cannot say what the target policy would have brought: {why}."
+        return statement(self.reasons)
 
 
 def estimate(

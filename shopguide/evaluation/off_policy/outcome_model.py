@@ -18,6 +18,11 @@ Predict = Callable[[Indices], Floats]
 Fit = Callable[[Indices], Predict]
 """From the rows to learn from to the fitted model."""
 
+Policy = Callable[[Indices], Floats]
+"""From rows [n] to the target's probability of every action there, π(a | x) [n, A]."""
+
+_CHUNK = 8_192  # rows whose actions are looked at together: bounds memory
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeModel:
@@ -33,27 +38,42 @@ class OutcomeModel:
 
 
 def cross_fitted(
-    logged: Logged, action: Indices, policy: Floats, fit: Fit, *, folds: int = 5, seed: int = 0
+    logged: Logged, action: Indices, policy: Policy, fit: Fit, *, folds: int = 5, seed: int = 0
 ) -> OutcomeModel:
     """Fit a model once a fold, on the units outside of it, and predict the fold.
 
     Args:
         logged: decisions.
         action: index of the action taken [N], 0 … A − 1.
-        policy: π(a | x_i) of every action [N, A].
+        policy: of the target.
         fit: learns from some rows.
         folds: ≥ 2, at most the number of units.
         seed: of the draw of the folds.
     """
-    order = np.random.default_rng(seed).permutation(logged.units)
-    fold = (np.argsort(order) % min(folds, logged.units))[logged.unit]
+    fold = folds_of(logged, folds, seed)
     taken, expected = np.empty(len(action)), np.empty(len(action))
-    for part in range(fold.max() + 1):
-        held = np.flatnonzero(fold == part)
-        outcomes = fit(np.flatnonzero(fold != part))(held)  # [n, A]
-        taken[held] = outcomes[np.arange(len(held)), action[held]]
-        expected[held] = (policy[held] * outcomes).sum(axis=1)
+    for part in range(int(fold.max()) + 1):
+        predict = fit(np.flatnonzero(fold != part))
+        rows = np.flatnonzero(fold == part)
+        for start in range(0, len(rows), _CHUNK):
+            held = rows[start : start + _CHUNK]
+            outcomes = predict(held)  # [n, A]
+            taken[held] = outcomes[np.arange(len(held)), action[held]]
+            expected[held] = (policy(held) * outcomes).sum(axis=1)
     return OutcomeModel(taken, expected)
+
+
+def folds_of(logged: Logged, folds: int, seed: int) -> Indices:
+    """Return the fold of each row [N]; the rows of a unit share one, and none is empty.
+
+    Args:
+        logged: decisions.
+        folds: at most; there are no more than units.
+        seed: of the draw.
+    """
+    order = np.random.default_rng(seed).permutation(logged.units)
+    fold: Indices = (order % min(folds, logged.units))[logged.unit]
+    return fold
 
 
 def action_means(logged: Logged, action: Indices, actions: int, *, prior: float = 50.0) -> Fit:

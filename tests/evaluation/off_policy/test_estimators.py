@@ -1,5 +1,7 @@
 """Estimators on a bandit with closed-form values."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +28,10 @@ def shop() -> Bandit:
     return bandit()
 
 
+def policy_at(shop: Bandit, seen: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda rows: shop.target[seen[rows, 0]]
+
+
 @pytest.fixture(scope="module")
 def draws(shop: Bandit) -> dict[str, np.ndarray]:
     """Estimates over repetitions; the wrong model is off by a third, the other way round."""
@@ -37,7 +43,7 @@ def draws(shop: Bandit) -> dict[str, np.ndarray]:
         good, bad = shop.model(seen, shop.reward), shop.model(seen, wrong)
         action = seen[:, 1]
         fitted = cross_fitted(
-            logged, action, shop.target[seen[:, 0]], action_means(logged, action, ACTIONS)
+            logged, action, policy_at(shop, seen), action_means(logged, action, ACTIONS)
         )
         for name, terms in {
             "ips": ips(logged),
@@ -145,8 +151,9 @@ def test_a_cross_fitted_model_never_sees_the_unit_that_it_predicts() -> None:
         reward=reward, propensity=np.full(40, 0.5), target=np.full(40, 0.5),
         unit=np.arange(40) // 2,
     )  # fmt: skip
-    action, policy = np.zeros(40, np.int64), np.ones((40, 1))
-    model = cross_fitted(logged, action, policy, action_means(logged, action, 1), folds=4)
+    action = np.zeros(40, np.int64)
+    fit = action_means(logged, action, 1)
+    model = cross_fitted(logged, action, lambda rows: np.ones((len(rows), 1)), fit, folds=4)
     assert model.logged[6] == model.logged[7] == 0  # rows 6 and 7 are one unit
     assert model.logged.max() > 0
 

@@ -139,8 +139,13 @@ def test_the_sampler_does_nothing_that_the_random_log_never_has(
 def test_a_cross_fitted_model_narrows_nothing_where_clicks_are_rare_but_stays_right(
     bts_from_random: Logged, random_log: dict[str, np.ndarray], bts_policy: np.ndarray
 ) -> None:
-    item, policy = random_log["item_id"], bts_policy[random_log["position"]]
-    model = cross_fitted(bts_from_random, item, policy, action_means(bts_from_random, item, ITEMS))
+    item, position = random_log["item_id"], random_log["position"]
+    model = cross_fitted(
+        bts_from_random,
+        item,
+        lambda rows: bts_policy[position[rows]],
+        action_means(bts_from_random, item, ITEMS),
+    )
     found = estimate(bts_from_random, model).estimates
     for name in ("dr", "switch_dr"):
         assert found[name].lower < TRUTH["bts"] < found[name].upper
