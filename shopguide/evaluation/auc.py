@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.ordering import order_within
+
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class GroupedAuc:
         return np.isfinite(self.auc)
 
 
-def auc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
+def auc(
+    labels: Floats, scores: Floats, weights: Floats | None = None, *, order: Indices | None = None
+) -> float:
     """Return the probability that a positive row is scored above a negative one.
 
         AUC = Σ_{i∈P, j∈N} w_i w_j (1[s_i > s_j] + ½ 1[s_i = s_j]) / (Σ_P w · Σ_N w)
@@ -35,6 +40,7 @@ def auc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
         labels: 0 or 1 [N].
         scores: finite [N].
         weights: ≥ 0 [N]; None: 1 each.
+        order: the rows by rising score, if they were sorted already [N].
 
     Returns:
         NaN where there is one class only.
@@ -42,11 +48,16 @@ def auc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
     if not len(labels):
         return float("nan")
     groups = np.zeros(len(labels), dtype=np.int64)
-    return float(grouped_auc(labels, scores, groups, weights).auc[0])
+    return float(grouped_auc(labels, scores, groups, weights, order=order).auc[0])
 
 
 def gauc(
-    labels: Floats, scores: Floats, groups: NDArray[np.int64], weights: Floats | None = None
+    labels: Floats,
+    scores: Floats,
+    groups: Indices,
+    weights: Floats | None = None,
+    *,
+    order: Indices | None = None,
 ) -> float:
     """Return the mean AUC within groups, weighted by their impressions.
 
@@ -57,13 +68,14 @@ def gauc(
         scores: finite [N].
         groups: index of each row's group, such as its user [N].
         weights: ≥ 0 [N]; n_g is their sum; None: 1 each.
+        order: the rows by rising score, if they were sorted already [N].
 
     Returns:
         NaN where no group has both classes.
 
     Source: Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, §6.3.
     """
-    found = grouped_auc(labels, scores, groups, weights)
+    found = grouped_auc(labels, scores, groups, weights, order=order)
     defined = found.defined
     total = found.weight[defined].sum()
     if total == 0:
@@ -72,7 +84,12 @@ def gauc(
 
 
 def grouped_auc(
-    labels: Floats, scores: Floats, groups: NDArray[np.int64], weights: Floats | None = None
+    labels: Floats,
+    scores: Floats,
+    groups: Indices,
+    weights: Floats | None = None,
+    *,
+    order: Indices | None = None,
 ) -> GroupedAuc:
     """Return the AUC within each group, all in one sort.
 
@@ -81,9 +98,10 @@ def grouped_auc(
         scores: finite [N].
         groups: index of each row's group, 0 … G − 1, each of which occurs [N].
         weights: ≥ 0 [N]; None: 1 each.
+        order: the rows by rising score, if they were sorted already [N].
     """
     weight = np.ones(len(labels)) if weights is None else weights
-    order = np.lexsort((scores, groups))
+    order = order_within(groups, scores, order)
     group, score = groups[order], scores[order]
     positive = (weight * (labels > 0))[order]
     negative = (weight * (labels <= 0))[order]

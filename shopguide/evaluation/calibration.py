@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.ordering import rising
+
 Floats = NDArray[np.float64]
 
 
@@ -40,7 +42,12 @@ def pcoc(outcomes: Floats, predictions: Floats, weights: Floats) -> float:
 
 
 def reliability(
-    outcomes: Floats, predictions: Floats, weights: Floats, *, bins: int = 10
+    outcomes: Floats,
+    predictions: Floats,
+    weights: Floats,
+    *,
+    bins: int = 10,
+    order: NDArray[np.int64] | None = None,
 ) -> Reliability:
     """Return the reliability curve in bins of equal weight.
 
@@ -51,13 +58,14 @@ def reliability(
         predictions: expected outcome [N].
         weights: ≥ 0 [N]; all 0: an empty curve.
         bins: most bins.
+        order: the rows by rising prediction, if they were sorted already [N].
 
     Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI
     2015; equal mass as in Nguyen and O'Connor, EMNLP 2015.
     """
     if not weights.sum() > 0:
         return Reliability(*np.empty((3, 0)))
-    order = np.argsort(predictions, kind="stable")
+    order = rising(predictions) if order is None else order
     p, y, w = predictions[order], outcomes[order], weights[order]
     before = np.cumsum(w) - w
     bin_of_row = np.minimum((before / w.sum() * bins).astype(np.int64), bins - 1)

@@ -13,6 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.ordering import order_within
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -45,7 +47,7 @@ class RankedLists:
             request: index of each row's request [N], 0 … R − 1, each of which occurs.
             scores: finite [N].
         """
-        order = np.lexsort((-scores, request))
+        order = order_within(request, -scores)
         listed, score = request[order], scores[order]
         starts_list = np.concatenate(([True], listed[1:] != listed[:-1]))
         starts_run = starts_list | np.concatenate(([True], score[1:] != score[:-1]))

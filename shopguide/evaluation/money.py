@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.ordering import order_within, rising
+
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
@@ -75,20 +77,33 @@ def spearman_within(
     return float(np.average(covariance[defined] / spread[defined], weights=mass[defined]))
 
 
-def normalised_gini(outcomes: Floats, predictions: Floats, weights: Floats) -> float:
+def normalised_gini(
+    outcomes: Floats, predictions: Floats, weights: Floats, *, order: Groups | None = None
+) -> float:
     """Return the Gini of the outcomes ordered by prediction over that ordered by themselves.
 
     1 is the perfect order, 0 a random one. NaN where nothing was spent.
 
+    Args:
+        outcomes: money ≥ 0 [N].
+        predictions: [N].
+        weights: ≥ 0 [N].
+        order: the rows by rising prediction, if they were sorted already [N].
+
     Source: Wang et al., "A Deep Probabilistic Model for Customer Lifetime Value Prediction", 2019,
     §4.2; equal predictions share their outcomes evenly.
     """
-    best = _gini(outcomes, outcomes, weights)
-    return _gini(outcomes, predictions, weights) / best if best > 0 else float("nan")
+    best = _gini(outcomes, outcomes, weights, None)
+    return _gini(outcomes, predictions, weights, order) / best if best > 0 else float("nan")
 
 
 def deciles(
-    outcomes: Floats, predictions: Floats, weights: Floats, *, parts: int = 10
+    outcomes: Floats,
+    predictions: Floats,
+    weights: Floats,
+    *,
+    parts: int = 10,
+    order: Groups | None = None,
 ) -> DecileChart:
     """Return the decile chart: what the rows with the largest predictions brought.
 
@@ -97,17 +112,18 @@ def deciles(
         predictions: expected money [N].
         weights: ≥ 0, not all 0 [N]; a row may lie in two parts, in proportion.
         parts: D of them.
+        order: the rows by rising prediction, if they were sorted already [N].
 
     Source: Wang et al. 2019, §4.2 (decile charts); ties after McSherry and Najork, "Computing
     Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores", 2008.
     """
-    order, last = _falling(predictions)
+    falling, last = _falling(predictions, order)
     at = np.arange(parts + 1) / parts
-    place = np.concatenate(([0.0], np.cumsum(weights[order])[last]))
+    place = np.concatenate(([0.0], np.cumsum(weights[falling])[last]))
     total = place[-1]
 
     def sums(values: Floats) -> Floats:
-        reached = np.concatenate(([0.0], np.cumsum((weights * values)[order])[last]))
+        reached = np.concatenate(([0.0], np.cumsum((weights * values)[falling])[last]))
         return np.diff(np.interp(at * total, place, reached))
 
     gained = sums(outcomes)
@@ -116,9 +132,9 @@ def deciles(
     return DecileChart(sums(predictions) / total * parts, gained / total * parts, share)
 
 
-def _gini(outcomes: Floats, by: Floats, weights: Floats) -> float:
-    order, last = _falling(by)
-    mass, sums = weights[order], (weights * outcomes)[order]
+def _gini(outcomes: Floats, by: Floats, weights: Floats, order: Groups | None) -> float:
+    falling, last = _falling(by, order)
+    mass, sums = weights[falling], (weights * outcomes)[falling]
     if not sums.sum() > 0:
         return float("nan")
     share = np.concatenate(([0.0], np.cumsum(mass)[last] / mass.sum()))
@@ -126,16 +142,16 @@ def _gini(outcomes: Floats, by: Floats, weights: Floats) -> float:
     return float(2 * np.trapezoid(gained, share) - 1)
 
 
-def _falling(values: Floats) -> tuple[Groups, Groups]:
+def _falling(values: Floats, order: Groups | None) -> tuple[Groups, Groups]:
     """Return the rows by falling value [N], and where each run of equal values ends."""
-    order = np.argsort(-values, kind="stable")
-    last = np.flatnonzero(np.concatenate((np.diff(values[order]) != 0, [True])))
-    return order, last
+    falling = (rising(values) if order is None else order)[::-1]
+    last = np.flatnonzero(np.concatenate((np.diff(values[falling]) != 0, [True])))
+    return falling, last
 
 
 def _middle_ranks(values: Floats, groups: Groups, weights: Floats) -> Floats:
     """Return the weight below each row in its group, and half of that of its equals [N]."""
-    order = np.lexsort((values, groups))
+    order = order_within(groups, values)
     group, value, weight = groups[order], values[order], weights[order]
     starts_group = np.concatenate(([True], np.diff(group) != 0))
     starts_run = starts_group | np.concatenate(([True], np.diff(value) != 0))

@@ -17,6 +17,7 @@ from shopguide.evaluation.money import (
     spearman,
     spearman_within,
 )
+from shopguide.evaluation.ordering import rising
 from shopguide.evaluation.precision import average_precision
 
 Floats = NDArray[np.float64]
@@ -78,11 +79,12 @@ def binary_metrics(
     if not weights.sum() > 0:
         return _without_weight("binary", BINARY, positives, len(labels))
     _, dense = np.unique(user, return_inverse=True)
-    curve = reliability(labels, probabilities, weights)
+    order = rising(probabilities)
+    curve = reliability(labels, probabilities, weights, order=order)
     metrics = {
-        "auc": auc(labels, probabilities, weights),
-        "gauc": gauc(labels, probabilities, dense, weights),
-        "pr_auc": average_precision(labels, probabilities, weights),
+        "auc": auc(labels, probabilities, weights, order=order),
+        "gauc": gauc(labels, probabilities, dense, weights, order=order),
+        "pr_auc": average_precision(labels, probabilities, weights, order=order),
         "log_loss": log_loss(labels, probabilities, weights),
         "normalised_entropy": normalised_entropy(labels, probabilities, weights),
         "pcoc": pcoc(labels, probabilities, weights),
@@ -121,10 +123,11 @@ def amount_metrics(
         return _without_weight("amount", AMOUNT, positives, len(outcomes))
     _, dense = np.unique(user[paid], return_inverse=True)
     pair, mass = (outcomes[paid], given_paid[paid]), weights[paid]
-    curve = reliability(outcomes, expected, weights)
+    order = rising(expected)
+    curve = reliability(outcomes, expected, weights, order=order)
     ratio = pcoc(outcomes, expected, weights)
     metrics = {
-        "normalised_gini": normalised_gini(outcomes, expected, weights),
+        "normalised_gini": normalised_gini(outcomes, expected, weights, order=order),
         "spearman": spearman(*pair, mass),
         "spearman_within": spearman_within(*pair, dense, mass),
         "pcoc": ratio,
@@ -136,7 +139,7 @@ def amount_metrics(
     reasons = {name: why for name, value in metrics.items() if math.isnan(value)}
     if "spearman_within" in reasons and "spearman" not in reasons:
         reasons["spearman_within"] = "no user has two amounts that differ"
-    chart = deciles(outcomes, expected, weights)
+    chart = deciles(outcomes, expected, weights, order=order)
     return TaskMetrics("amount", metrics, curve, positives, len(outcomes), chart, reasons)
 
 
