@@ -1,6 +1,6 @@
 """Component: solve for the fusion weights on the validation period."""
 
-from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 from components._image import component
 
@@ -13,6 +13,7 @@ def solve_objective(
     training_set: Input[Dataset],
     solved: Output[Model],
     metrics: Output[Metrics],
+    front: Output[HTML],
 ) -> None:
     """Solve for the fusion weights on the validation period.
 
@@ -21,8 +22,9 @@ def solve_objective(
         model: Bundle, from train-mtl.
         champion: Bundle in production, from fetch-champion; an empty directory: none.
         training_set: Training set; only its validation period is read.
-        solved: The bundle with its fusion weights λ.
-        metrics: λ of each task, and the objective on the validation period.
+        solved: The bundle with its fusion weights λ and solution.json.
+        metrics: λ of each task, J on the validation period, and the front's hypervolume.
+        front: The Pareto front as one self-contained page, the chosen point in it.
     """
     from shopguide.objective import solve_objective
     from shopguide.spec import load_spec
@@ -35,5 +37,6 @@ def solve_objective(
             training_set.path,
             solved.path,
             champion=champion.path,
+            page=front.path,
         )
-        log_metrics(metrics, {f"lambda_{t}": weight for t, weight in summary.weights.items()})
+        log_metrics(metrics, summary.metrics())

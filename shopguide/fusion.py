@@ -35,14 +35,31 @@ class Fusion:
         Args:
             predictions: expected outcome by task [N]; tasks without a weight are ignored.
         """
+        return self.combine(self.terms(predictions))
+
+    def terms(
+        self, predictions: Mapping[str, NDArray[np.float64]]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return what λ weighs, by task [N]: p / mean, or its logarithm; free of λ and of units.
+
+        Args:
+            predictions: expected outcome by task [N].
+        """
         relative = {
             task: np.asarray(predictions[task], dtype=np.float64) / self.means[task]
             for task in self.weights
         }
         if self.form == "multiplicative":
-            relative = {task: np.log(np.maximum(p, _SMALLEST)) for task, p in relative.items()}
-        rows = next(iter(relative.values())).shape
-        total = np.zeros(rows, dtype=np.float64)
+            return {task: np.log(np.maximum(p, _SMALLEST)) for task, p in relative.items()}
+        return relative
+
+    def combine(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return Σ_t λ_t · term_t, of any one shape.
+
+        Args:
+            terms: from `terms`, by task.
+        """
+        total = np.zeros(next(iter(terms.values())).shape, dtype=np.float64)
         for task, weight in self.weights.items():
-            total += weight * relative[task]
+            total += weight * terms[task]
         return total

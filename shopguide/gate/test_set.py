@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.files import sha256
-from shopguide.objective.replay import Requests
+from shopguide.objective.replay import Requests, needed_columns
 from shopguide.spec import Spec
 
 
@@ -52,7 +52,7 @@ def read_test_set(path: str | Path, spec: Spec, columns: Iterable[str]) -> TestS
         InvalidDataError: a time is missing, or an outcome is not what its task's kind allows.
     """
     file = test_file(path)
-    keys = ["request_id", "user_id", "item_id", "shown_at", "sample_weight", *spec.tasks]
+    keys = ["shown_at", *needed_columns(spec)]
     present = _columns(file)
     _require(file, [name for name in keys if name not in present])
     wanted = [name for name in dict.fromkeys([*keys, *columns]) if name in present]

@@ -5,19 +5,19 @@ logged for it, discounted by its rank. All goals are linear in sums over request
 are all that statistics need.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.errors import InvalidDataError
+from shopguide.objective import reading
+from shopguide.objective.lists import Lists
 from shopguide.spec import Spec
-from shopguide.spec.objective import Discount, Goal
+from shopguide.spec.objective import IMPRESSIONS, Discount, Goal
 
 Floats = NDArray[np.float64]
 
@@ -30,9 +30,10 @@ class Requests:
         request: index of each row's request [N].
         user: index of each request's user [R].
         user_ids: id of each user [U], sorted.
-        weight: importance weight of each row [N], ≥ 0.
-        outcomes: logged outcome by task [N]: 0/1, or money ≥ 0.
+        weight: importance weight q of each row [N], ≥ 0.
+        outcomes: logged outcome by name [N]: 0/1, or an amount ≥ 0.
         tie: order of equal scores [N]: a hash of the item, so that no logged order is favoured.
+        lists: the rows side by side; made of the others.
     """
 
     request: NDArray[np.int64]
@@ -41,44 +42,77 @@ class Requests:
     weight: Floats
     outcomes: Mapping[str, Floats]
     tie: NDArray[np.uint64]
+    lists: Lists = field(default_factory=lambda: Lists(0, ()), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.lists.length != len(self.request):
+            lists = Lists.of(self.request, self.tie, len(self.user))
+            object.__setattr__(self, "lists", lists)
 
     @classmethod
     def from_table(cls, table: pa.Table, spec: Spec, *, where: str = "test set") -> Self:
         """Read the requests of a training set's split.
 
         Args:
-            table: request_id, user_id, item_id, sample_weight, and a column a task.
-            spec: reads the tasks.
+            table: the columns that `needed_columns` names.
+            spec: reads the tasks and the objective.
             where: what error messages call the table.
 
         Raises:
-            ShopguideError: a column is missing.
+            ShopguideError: a column is missing, or holds no numbers.
             InvalidDataError: an outcome is not finite or negative, a weight is not finite or
-                negative, a request has two users, or there is no row.
+                negative or all are 0, a propensity that is used is not in (0, 1], a request has
+                two users, or there is no row.
         """
-        _check_columns(table, spec, where)
+        reading.require_columns(table, needed_columns(spec), where)
         if not table.num_rows:
             raise InvalidDataError(where, "holds no impression", "Check the split's period")
-        request, first = _codes(table.column("request_id"))
-        user_of_row, _ = _codes(table.column("user_id"))
-        user = user_of_row[first]
-        outcomes = {task: _outcome(table, task, where) for task in spec.tasks}
-        weight = _column(table, "sample_weight")
-        _refuse(
-            ~np.isfinite(weight) | (weight < 0), where, "sample_weight", "not finite or negative"
-        )
-        _refuse(user_of_row != user[request], where, "user_id", "another user than its request's")
-        user_ids = np.unique(np.asarray(table.column("user_id").to_pylist(), dtype=object))
-        return cls(request, user, user_ids, weight, outcomes, _hash(table.column("item_id")))
+        request = reading.coded(table.column("request_id"))
+        users = reading.coded(table.column("user_id"))
+        user = users.codes[request.first]
+        outcomes = {
+            name: reading.outcome(table, name, where)
+            for name in (*spec.tasks, *spec.objective.outcomes)
+        }
+        if IMPRESSIONS in goal_tasks(spec.objective.goals):
+            outcomes[IMPRESSIONS] = np.ones(table.num_rows)
+        weight = reading.importance(table, spec.objective.importance, where)
+        stranger = users.codes != user[request.codes]
+        reading.refuse(stranger, where, "user_id", "another user than its request's")
+        tie = reading.hashes(table.column("item_id"))
+        return cls(request.codes, user, users.ids, weight, outcomes, tie)
 
     @property
     def users(self) -> int:
         """Number of users U."""
         return len(self.user_ids)
 
+    def only(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the same requests and users with some of the rows.
+
+        Args:
+            rows: which [N].
+        """
+        return replace(
+            self,
+            request=self.request[rows],
+            weight=self.weight[rows],
+            outcomes={name: values[rows] for name, values in self.outcomes.items()},
+            tie=self.tie[rows],
+            lists=Lists.of(self.request[rows], self.tie[rows], len(self.user)),
+        )
+
     def requests_per_user(self) -> Floats:
         """Return the number of requests of each user [U]."""
         return np.bincount(self.user, minlength=self.users).astype(np.float64)
+
+
+def needed_columns(spec: Spec) -> list[str]:
+    """Return the columns of a training set that `Requests.from_table` reads."""
+    objective = spec.objective
+    keys = ["request_id", "user_id", "item_id", "sample_weight"]
+    propensity = [] if objective.importance.propensity == "ignore" else ["propensity"]
+    return [*keys, *propensity, *spec.tasks, *objective.outcomes]
 
 
 def ranks(requests: Requests, scores: Floats) -> NDArray[np.int64]:
@@ -88,12 +122,10 @@ def ranks(requests: Requests, scores: Floats) -> NDArray[np.int64]:
         requests: of the same rows.
         scores: finite [N].
     """
-    order = np.lexsort((requests.tie, -scores, requests.request))
-    sizes = np.bincount(requests.request, minlength=len(requests.user))
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    rank = np.empty(len(scores), dtype=np.int64)
-    rank[order] = np.arange(len(scores)) - np.repeat(starts, sizes) + 1
-    return rank
+    rank = np.empty(len(scores) + 1, dtype=np.int64)
+    for block in requests.lists.best(scores):
+        rank[block.rows] = np.arange(1, block.rows.shape[1] + 1)
+    return rank[:-1]
 
 
 def discounts(rank: NDArray[np.int64], discount: Discount) -> Floats:
@@ -114,16 +146,32 @@ def user_sums(
         tasks: T of them, whose outcomes are summed.
         discount: δ.
     """
-    gained = discounts(ranks(requests, scores), discount) * requests.weight
-    user_of_row = requests.user[requests.request]
-    return np.column_stack(
-        [
-            np.bincount(
-                user_of_row, weights=gained * requests.outcomes[task], minlength=requests.users
-            )
-            for task in tasks
-        ]
-    )
+    sums = request_sums(requests, scores, tasks, discount)
+    columns = [
+        np.bincount(requests.user, weights=column, minlength=requests.users) for column in sums.T
+    ]
+    return np.column_stack(columns)
+
+
+def request_sums(
+    requests: Requests, scores: Floats, tasks: Sequence[str], discount: Discount
+) -> Floats:
+    """Return Σ over a request's candidates of δ(rank) · outcome · weight [R, T].
+
+    Args:
+        requests: logged requests.
+        scores: of the policy, finite [N].
+        tasks: T of them, whose outcomes are summed.
+        discount: δ.
+    """
+    worth = discounts(np.arange(1, discount.k + 1), discount)
+    gains = [np.append(requests.outcomes[task] * requests.weight, 0.0) for task in tasks]
+    sums = np.zeros((len(requests.user), len(tasks)))
+    for block in requests.lists.best(scores, discount.k):
+        inside = worth[: block.rows.shape[1]]
+        for position, gain in enumerate(gains):
+            sums[block.requests, position] = np.einsum("rk,k->r", gain[block.rows], inside)
+    return sums
 
 
 def goal_tasks(goals: Mapping[str, Goal]) -> list[str]:
@@ -167,60 +215,3 @@ def objective_value(values: Floats, reference: Floats, goals: Mapping[str, Goal]
     weights = np.array([goal.weight for goal in goals.values()])
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((weights * values / reference).sum(axis=-1))
-
-
-def _check_columns(table: pa.Table, spec: Spec, where: str) -> None:
-    needed = ["request_id", "user_id", "item_id", "sample_weight", *spec.tasks]
-    missing = [name for name in needed if name not in table.column_names]
-    if missing:
-        raise ShopguideError(
-            where, f"lacks the columns {', '.join(missing)}", "Build the training set again"
-        )
-
-
-def _outcome(table: pa.Table, task: str, where: str) -> Floats:
-    values = _column(table, task)
-    _refuse(~np.isfinite(values), where, task, "not finite")
-    _refuse(values < 0, where, task, "negative")
-    return values
-
-
-def _column(table: pa.Table, name: str) -> Floats:
-    column = table.column(name).cast(pa.float64())
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _refuse(bad: NDArray[np.bool_], where: str, column: str, what: str) -> None:
-    number = int(bad.sum())
-    if number:
-        raise InvalidDataError(
-            f"{where}, column {column}, row {int(np.argmax(bad)) + 1}",
-            f"{what} ({number:,} rows in all)",
-            "Mend the log and build the training set again",
-        )
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the index of each value among the sorted distinct ones, and where each comes first."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    codes = place[encoded.indices.to_numpy(zero_copy_only=False)]
-    first = np.full(len(order), len(codes), dtype=np.int64)
-    np.minimum.at(first, codes, np.arange(len(codes)))
-    return codes, first
-
-
-def _hash(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """Hash each id by its bytes: equal on every machine, unlike Python's own."""
-    encoded = column.combine_chunks().dictionary_encode()
-    digests = [
-        hashlib.blake2b(str(value).encode(), digest_size=8).digest()
-        for value in encoded.dictionary.to_pylist()
-    ]
-    table: NDArray[np.uint64] = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
-    codes: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False)
-    return table[codes]
