@@ -7,8 +7,9 @@ all six columns with one set of indices a resample (`paired=True`); by default i
 of the resamples, and its time is scaled by 20, as its cost is proportional to them: `--full`
 measures all. Before timing counts, both intervals must agree within Monte Carlo error.
 
-Then the error rates: A/A runs by relabelling 2,000 users, and the power for planted gains beside
-the oracle test, which knows the variance.
+Then the error rates, each over 2,000 A/A runs by relabelling 2,000 users: one challenger, five at
+once (max-T), and 30 nightly runs of one champion (α-spending); and the power for planted gains
+beside the oracle test, which knows the variance.
 """
 
 import argparse
@@ -25,7 +26,10 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from shopguide.gate.arms import Arms
+from shopguide.gate.audit import spent_by_night
+from shopguide.gate.families import nightly, several
 from shopguide.gate.relabelling import relabel
+from shopguide.gate.spending import replicates_for
 from shopguide.gate.statistics import Comparison, compare
 from shopguide.spec.gate import Gate
 from shopguide.spec.objective import Goal
@@ -38,6 +42,8 @@ GOALS = {
 }
 MOST_SECONDS, LEAST_SPEEDUP = 5.0, 20.0
 AUDITED_USERS, AUDIT_RUNS, AUDIT_REPLICATES = 2_000, 2_000, 1_000
+CHALLENGERS, NIGHTS = 5, 30
+FALSE_PROMOTION_LIMIT = 0.05 + 2 * math.sqrt(0.05 * 0.95 / AUDIT_RUNS)
 MOST_POWER_GAP = 0.05
 
 Array = NDArray[np.float64]
@@ -87,23 +93,32 @@ def scipys(pair: Arms, resamples: int) -> tuple[float, Array]:
     return time.perf_counter() - started, np.array([found.low, found.high])
 
 
-def error_rates() -> dict[str, float]:
+def error_rates(pair: Arms, gate: Gate) -> dict[str, float]:
     """Return the rate of false promotions and the largest gap to the oracle's power."""
-    gate = Gate(min_gain=0.0, replicates=AUDIT_REPLICATES, margins=dict.fromkeys(TASKS, 0.5))
-    found = relabel(arms(AUDITED_USERS), GOALS, gate, runs=AUDIT_RUNS, seed=1)
+    found = relabel(pair, GOALS, gate, runs=AUDIT_RUNS, seed=1)
     normal, spread = statistics.NormalDist(), float(found.estimates.std())
     gaps = []
     for errors in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0):
         gain = errors * spread
         oracle = normal.cdf(math.log1p(gain) / spread - normal.inv_cdf(gate.confidence))
         gaps.append(abs(float(found.promoted(gain).mean()) - oracle))
-    rate = float(found.promoted().mean())
-    error = (0.05 * 0.95 / AUDIT_RUNS) ** 0.5
     return {
-        "false_promotion": round(rate, 4),
-        "false_promotion_limit": round(0.05 + 2 * error, 4),
-        "audit_runs": AUDIT_RUNS,
+        "false_promotion": round(float(found.promoted().mean()), 4),
         "power_gap_to_oracle": round(max(gaps), 4),
+    }
+
+
+def family_rates(pair: Arms, gate: Gate) -> dict[str, float]:
+    """Return the rates at which any of several challengers, and of many nights, is promoted."""
+    at_once = several(pair, GOALS, gate, challengers=CHALLENGERS, runs=AUDIT_RUNS, seed=1)
+    alphas = spent_by_night(gate, NIGHTS)
+    numbers = [replicates_for(alpha, 1, gate.replicates) for alpha in alphas]
+    season = nightly(pair, GOALS, gate, alphas=alphas, replicates=numbers, runs=AUDIT_RUNS, seed=1)
+    return {
+        f"false_promotion_{CHALLENGERS}_challengers": round(float(at_once.promoted.mean()), 4),
+        f"uncorrected_{CHALLENGERS}_challengers": round(float(at_once.uncorrected.mean()), 4),
+        f"false_promotion_{NIGHTS}_nights": round(float(season.promoted.mean()), 4),
+        f"uncorrected_{NIGHTS}_nights": round(float(season.uncorrected.mean()), 4),
     }
 
 
@@ -113,6 +128,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     parser.add_argument("--full", action="store_true", help="all 10,000 resamples by scipy too")
     options = parser.parse_args()
+    began = time.perf_counter()
     pair = arms(USERS)
     ours(pair)  # warm-up
     resamples = REPLICATES if options.full else SHORT
@@ -128,7 +144,10 @@ def main() -> None:
     difference = float(np.abs(interval - [objective.lower, objective.upper]).max())
     assert difference < tolerance, (difference, tolerance)
     speedup = scipy_seconds / seconds
-    rates = error_rates()
+    gate = Gate(min_gain=0.0, replicates=AUDIT_REPLICATES, margins=dict.fromkeys(TASKS, 0.5))
+    audited = arms(AUDITED_USERS)
+    rates = error_rates(audited, gate) | family_rates(audited, gate)
+    false = [rate for name, rate in rates.items() if name.startswith("false_promotion")]
     result = {
         "benchmark": "gate",
         "seconds": round(seconds, 3),
@@ -139,6 +158,9 @@ def main() -> None:
         "interval": [round(objective.lower, 6), round(objective.upper, 6)],
         "scipy_interval": [round(float(x), 6) for x in interval],
         **rates,
+        "false_promotion_limit": round(FALSE_PROMOTION_LIMIT, 4),
+        "audit_runs": AUDIT_RUNS,
+        "total_seconds": round(time.perf_counter() - began, 1),
         "replicates": REPLICATES,
         "users": USERS,
         "statistics": 6,
@@ -150,14 +172,14 @@ def main() -> None:
         },
         "met": seconds <= MOST_SECONDS
         and speedup >= LEAST_SPEEDUP
-        and rates["false_promotion"] <= rates["false_promotion_limit"]
+        and max(false) <= FALSE_PROMOTION_LIMIT
         and rates["power_gap_to_oracle"] <= MOST_POWER_GAP,
     }
     if options.json:
         print(json.dumps(result))
         return
     for name, value in result.items():
-        print(f"{name:26} {value}")
+        print(f"{name:30} {value}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopguide.errors import ShopguideError
-from shopguide.gate.audit_result import Audit, Family, Nightly, PowerPoint
+from shopguide.gate.audit_result import Audit, Family, GoalPoint, Nightly, PowerPoint
 from shopguide.gate.audited import Audited, own, simulated
 from shopguide.gate.families import Families, nightly, several
 from shopguide.gate.ledger import Look
@@ -131,6 +131,7 @@ def _audit(
         power=_curve(found, gate, spread),
         minimum_detectable_gain=_detectable(found.promotion_needed),
         goals={name: _detectable(needed) for name, needed in alone},
+        goal_power=_goal_curves(list(spec.objective.goals), found, gate),
         wished_gain=wished,
         days=audited.days,
         days_needed=_days(audited.days, gate, spread, wished),
@@ -209,6 +210,24 @@ def _curve(found: Relabelled, gate: Gate, spread: float) -> tuple[PowerPoint, ..
         oracle = _NORMAL.cdf(math.log((1 + gain) / (1 + least)) / spread - z)
         points.append(PowerPoint(gain, power, by_gain, oracle))
     return tuple(points)
+
+
+def _goal_curves(
+    goals: list[str], found: Relabelled, gate: Gate
+) -> dict[str, tuple[GoalPoint, ...]]:
+    z, curves = _NORMAL.inv_cdf(gate.confidence), {}
+    for k, name in enumerate(goals):
+        spread = float(np.nanstd(found.goals_estimated[:, k]))
+        gains = [step * spread for step in _STEPS] if spread > 0 else []
+        curves[name] = tuple(
+            GoalPoint(
+                gain,
+                float((found.goals_needed[:, k] < gain).mean()),
+                _NORMAL.cdf(math.log1p(gain) / spread - z),
+            )
+            for gain in gains
+        )
+    return curves
 
 
 def _detectable(needed: NDArray[np.float64]) -> float | None:

@@ -1,12 +1,13 @@
 """Write an audit: audit.json and audit.html."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shopguide.files import write_json, write_text
 from shopguide.gate import wording
 from shopguide.gate.audit import POWER
-from shopguide.gate.audit_result import Audit
+from shopguide.gate.audit_result import Audit, GoalPoint, PowerPoint
 from shopguide.gate.charts import Scale, scale_over
 from shopguide.gate.figures import Figures
 from shopguide.gate.report import environment
@@ -47,19 +48,28 @@ def audit_html(audit: Audit) -> str:
             audit=audit,
             figures=Figures(audit.to_json()),
             wording=wording,
-            plot=power_plot(audit),
+            plot=power_plot(audit.power, audit.false_promotion),
+            goals=[(name, power_plot(found)) for name, found in audit.goal_power.items() if found],
             power=POWER,
             families=[(path, name) for path, name in _FAMILIES if getattr(audit, path)],
         )
     )
 
 
-def power_plot(audit: Audit) -> PowerPlot:
-    """Return the power curve with the A/A runs as its point at no gain."""
-    wide = scale_over([0.0, *(point.gain for point in audit.power)])
+def power_plot(
+    curve: Sequence[PowerPoint] | Sequence[GoalPoint], at_no_gain: float | None = None
+) -> PowerPlot:
+    """Return a power curve.
+
+    Args:
+        curve: rising gains, at least one.
+        at_no_gain: rate at a gain of 0; None: the curve begins with its first gain.
+    """
+    wide = scale_over([0.0, *(point.gain for point in curve)])
     gains = Scale(0.0, wide.high, tuple(tick for tick in wide.ticks if tick >= 0))
-    measured = [(0.0, audit.false_promotion), *((p.gain, p.power) for p in audit.power)]
-    oracle = [(p.gain, p.oracle) for p in audit.power]
+    first = [] if at_no_gain is None else [(0.0, at_no_gain)]
+    measured = [*first, *((point.gain, point.power) for point in curve)]
+    oracle = [(point.gain, point.oracle) for point in curve]
     return PowerPlot(gains, _points(gains, measured), _points(gains, oracle))
 
 

@@ -22,6 +22,21 @@ class PowerPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class GoalPoint:
+    """How often a gain planted in one goal is seen in that goal.
+
+    Args:
+        gain: relative.
+        power: share of the runs in which the goal's own bound exceeds zero.
+        oracle: the same for the test that knows the variance: Φ(log(1 + g)/σ_k − z).
+    """
+
+    gain: float
+    power: float
+    oracle: float
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """False promotions in families of comparisons that share one error, no member being better.
 
@@ -72,6 +87,7 @@ class Audit:
         power: rising gains.
         minimum_detectable_gain: of every goal alike, promoted with power 0.8; None: out of reach.
         goals: gain of each goal that its own bound shows to be above zero with power 0.8.
+        goal_power: likewise, rising gains of each goal alone.
         wished_gain: gain that the user asked about.
         days: length of the test period.
         days_needed: length that would show `wished_gain` with power 0.8 at this traffic; None where
@@ -91,6 +107,7 @@ class Audit:
     power: tuple[PowerPoint, ...]
     minimum_detectable_gain: float | None
     goals: Mapping[str, float | None]
+    goal_power: Mapping[str, tuple[GoalPoint, ...]]
     wished_gain: float
     days: float
     days_needed: float | None

@@ -31,12 +31,14 @@ class Relabelled:
             `min_gain` [N]; ≤ 0 where it does so without any; infinite where J has no value.
         promotion_needed: likewise, above which every goal's margin holds too [N].
         goals_needed: gain of each goal above which its own bound exceeds zero [N, K].
+        goals_estimated: relative change of each goal [N, K]; NaN where it has none.
     """
 
     estimates: Array
     gain_needed: Array
     promotion_needed: Array
     goals_needed: Array
+    goals_estimated: Array
 
     def promoted(self, gain: float = 0.0) -> Array:
         """Return whether each run promotes with a planted gain [N], 0 or 1."""
@@ -67,7 +69,7 @@ def relabel(
         seed: of the relabellings and of the bootstraps.
         progress: told the number of runs that are done.
     """
-    found = np.empty((runs, 3 + len(goals)))
+    found = np.empty((runs, 3 + 2 * len(goals)))
     for first in range(0, runs, TOGETHER):
         batch = range(first, min(first + TOGETHER, runs))
         streams = [np.random.SeedSequence([seed, run]) for run in batch]
@@ -80,10 +82,12 @@ def relabel(
             seed=int(streams[0].generate_state(1, np.uint64)[0]),
         )
         for run, comparison in zip(batch, judged, strict=True):
-            found[run] = needed_gains(comparison, list(goals), gate)
+            changes = [change.estimate if change else np.nan for change in comparison.changes]
+            found[run] = [*needed_gains(comparison, list(goals), gate), *changes]
         if progress is not None:
             progress(batch.stop)
-    return Relabelled(found[:, 0], found[:, 1], found[:, 2], found[:, 3:])
+    alone, estimated = np.split(found[:, 3:], 2, axis=1)
+    return Relabelled(found[:, 0], found[:, 1], found[:, 2], alone, estimated)
 
 
 def needed_gains(judged: Comparison, goals: list[str], gate: Gate) -> list[float]:

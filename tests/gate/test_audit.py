@@ -74,6 +74,14 @@ def test_power_is_that_of_the_test_that_knows_the_variance(measured: Audit) -> N
         assert point.by_gain == pytest.approx(point.oracle, abs=0.05)
 
 
+def test_each_goals_power_is_that_of_the_test_that_knows_its_variance(measured: Audit) -> None:
+    assert set(measured.goal_power) == {"ctr", "sales"}
+    for curve in measured.goal_power.values():
+        assert [point.gain for point in curve] == sorted(point.gain for point in curve)
+        for point in curve:
+            assert point.power == pytest.approx(point.oracle, abs=0.05)
+
+
 def test_the_least_gain_is_the_closed_form(measured: Audit) -> None:
     # normal test on log J: z_.95 + z_.80 standard errors
     width = (norm.ppf(0.95) + norm.ppf(0.8)) * measured.standard_error

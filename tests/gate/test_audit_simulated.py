@@ -1,6 +1,7 @@
 """Without a log of one's own, the audit simulates one, and the rates are as promised there too."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from shopguide.errors import ShopguideError
 from shopguide.gate import Audit, audit
+from shopguide.gate.arms import Arms, rankings
 from shopguide.gate.audited import simulated
-from shopguide.logs.simulator import simulate
+from shopguide.gate.statistics import compare
+from shopguide.logs.simulator import outcome_of, simulate
+from shopguide.objective.replay import Requests
 from shopguide.spec import Spec, load_spec
 from shopguide.spec.simulator import Simulator
 from tests.gate.test_cli import run
@@ -52,6 +56,35 @@ def test_the_two_simulated_models_differ_and_neither_is_blind(spec: Spec) -> Non
     shuffled = simulated(spec.model_copy(update={"seed": 1}), spec.data).arms
     assert (pair.reference != shuffled.reference).any()
     assert (pair.requests == shuffled.requests).all()
+
+
+@pytest.mark.slow
+def test_fresh_users_and_fresh_luck_are_promoted_as_rarely_as_relabelled_ones() -> None:
+    """Relabelling keeps the users; here every run has new ones, new outcomes and new models."""
+    spec = load_spec(
+        SPEC, overrides=["data.users=30000", "data.requests_per_user=4", "data.list_length=5"]
+    )
+    assert isinstance(spec.data, Simulator)
+    shop, goals, promoted = simulate(spec.data), spec.objective.goals, []
+    truth = np.log(shop.expected("purchase", examined=True).ravel())
+    asked = Requests.from_table(shop.labelled(spec), spec)
+    outcomes = {name: outcome_of(task, name) for name, task in spec.tasks.items()}
+    for draw in range(15):
+        drawn = shop.redrawn(draw).drawn
+        lucky = {name: drawn.of(outcome).ravel() for name, outcome in outcomes.items()}
+        requests = replace(asked, outcomes=lucky)
+        stream = np.random.default_rng(draw)
+        scores = [truth + 0.5 * stream.normal(size=len(truth)) for _ in range(2)]
+        pair = rankings(requests, scores[0], scores[1], spec.objective)
+        for block in np.array_split(np.arange(requests.users), 60):
+            sides = (pair.reference[block], pair.challenger[block], pair.requests[block])
+            terms = {"confidence": 0.95, "replicates": 500, "seed": len(promoted)}
+            found = compare([Arms(pair.tasks, *sides)], goals, **terms)[0].objective
+            assert found is not None
+            promoted.append(found.lower > 0)
+    # 900 runs of 500 users each; BCa is right to second order, so a percent more is allowed for
+    error = np.sqrt(0.05 * 0.95 / len(promoted))
+    assert abs(np.mean(promoted) - 0.05) <= 3 * error + 0.01
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from itertools import permutations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.stats import expon, kstest
 
 from shopguide.errors import ShopguideError
 from shopguide.logs.simulator import OUTCOMES, Outcome, Shop, simulate
 from shopguide.logs.simulator.funnel import CART_HOURS
+from shopguide.objective.replay import Requests, user_sums
 from shopguide.spec import Spec, check_text
 from shopguide.spec.objective import Discount
 from shopguide.spec.simulator import Simulator
@@ -85,6 +87,21 @@ def test_importance_weights_have_mean_one_and_recover_another_policys_value(shop
     estimate = (weight * shop.drawn.of("click")).sum(axis=1)
     error = estimate.std() / np.sqrt(rows)
     assert abs(estimate.mean() - shop.true_value(policy, "click")) < SIGMAS * error
+
+
+def test_inverse_propensities_take_the_position_bias_out_of_a_replay(spec: Spec) -> None:
+    found = simulate(parameters(exploration=0.7, users=2000, position_bias=1.0))
+    policy, discount = found.expected("click", examined=True), Discount(kind="dcg", k=3)
+    table = found.labelled(spec)
+    at = table.column_names.index("sample_weight")
+    inverse = pa.array(1 / found.lists.propensity.ravel())
+    requests = Requests.from_table(table.set_column(at, "sample_weight", inverse), spec)
+    brought = user_sums(requests, policy.ravel(), ["seen"], discount)[:, 0]
+    # wherever an item was shown, E[o/p] = Σ_k p_k · e_k · g / p_k = g · Σ e
+    truth = found.true_value(policy, "click", discount=discount) * found.examined().sum()
+    rows, users = len(found.lists.user), len(brought)
+    noise = brought - truth * requests.requests_per_user()
+    assert abs(brought.sum() / rows - truth) < SIGMAS * noise.std() * np.sqrt(users) / rows
 
 
 def test_without_tastes_the_chances_are_those_of_the_parameters() -> None:
