@@ -9,6 +9,7 @@ from shopguide.gate.decision import Counts, ModelEntry, Period
 from shopguide.gate.ledger import Ledger, Look
 from shopguide.gate.test_set import TestSet
 from shopguide.spec import Spec
+from shopguide.spec.objective import IMPRESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +62,5 @@ class Case:
             users=requests.users,
             requests=len(requests.user),
             impressions=len(requests.request),
-            events={name: self.test.events(name) for name in requests.outcomes},
+            events={n: self.test.events(n) for n in requests.outcomes if n != IMPRESSIONS},
         )

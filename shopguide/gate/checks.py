@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from shopguide.bundle import Bundle
 from shopguide.gate import guards, models
 from shopguide.gate.case import Case
@@ -29,7 +31,8 @@ def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> 
         tasks: how well it predicts.
     """
     gate = case.spec.gate
-    goals = [name for name in goal_tasks(case.spec.objective.goals) if name in _outcomes(case)]
+    counts, outcomes = case.counts(), case.test.requests.outcomes
+    goals = [name for name in goal_tasks(case.spec.objective.goals) if name in counts.events]
     yield from compatible(case, challenger)
     yield guards.golden("challenger", models.golden_difference(challenger))
     if case.champion is not None:
@@ -38,7 +41,8 @@ def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> 
     for name, learnt in periods.items():
         if name != "test":
             yield guards.period(name, learnt, periods["test"])
-    yield from guards.sizes(case.counts(), goals, gate)
+    uniform = [name for name in goals if np.ptp(outcomes[name]) == 0]
+    yield from guards.sizes(counts, goals, uniform, gate)
     leaks = _leaks(case, challenger)
     yield from guards.feature_leaks(leaks, gate)
     waived = {leak.task for leak in leaks if leak.feature in gate.waive_leaks}
@@ -49,14 +53,10 @@ def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> 
     yield from _latency(case, challenger)
 
 
-def _outcomes(case: Case) -> set[str]:
-    return set(case.test.requests.outcomes)
-
-
 def _leaks(case: Case, challenger: Bundle) -> list[Leak]:
     """Return the leaking inputs of a challenger, each with the task that it tells best."""
     outcomes = case.test.requests.outcomes
-    labels = {task: outcomes[task] for task in case.spec.tasks}
+    labels = {task: outcomes[task] for task in case.spec.quantities()}
     worst: dict[str, Leak] = {}
     inputs = models.input_columns(challenger)
     for leak in find_leaks(case.test.table, inputs, labels, case.spec.gate.max_auc):

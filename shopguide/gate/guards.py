@@ -78,19 +78,22 @@ def period(name: str, learnt: Period, test: Period) -> Guard:
     return Guard(f"period:{name}", _span(test), _span(learnt), "after", passes)
 
 
-def sizes(counts: Counts, positives_needed: Sequence[str], gate: Gate) -> Iterator[Guard]:
+def sizes(
+    counts: Counts, positives_needed: Sequence[str], uniform: Collection[str], gate: Gate
+) -> Iterator[Guard]:
     """Yield whether there are users and outcomes enough to judge by.
 
     Args:
         counts: what the test period holds.
         positives_needed: outcomes of the goals.
+        uniform: those of them that are the same for every impression.
         gate: reads `min_users` and `min_events`.
     """
     yield _at_least("min_users", counts.users, gate.min_users)
     for outcome in positives_needed:
         found = counts.events[outcome]
         yield _at_least(f"min_events:{outcome}", found, gate.min_events)
-        if found == counts.impressions:
+        if outcome in uniform and found:
             yield Guard(f"classes:{outcome}", found, counts.impressions, "below", passes=False)
 
 

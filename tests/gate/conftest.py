@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,13 +103,21 @@ class Shop:
         spec: Spec | None = None,
         seed: int = 0,
         champion: Path | None = None,
+        golden_off: float = 0.0,
     ) -> Path:
-        """Write a bundle, its λ solved, and return its folder; with a champion, its front too."""
+        """Write a bundle, its λ solved, and return its folder; with a champion, its front too.
+
+        What its golden rows say of clicks is `golden_off` from what it predicts.
+        """
         out = self.folder / name
         if (out / "bundle.json").exists():
             return out
         raw = self.folder / f"{name}_unsolved"
-        write_bundle(raw, contents(spec or self.spec, weights, bias, seed, self.table()))
+        made = contents(spec or self.spec, weights, bias, seed, self.table())
+        place = made.golden.column_names.index("prediction_click")
+        said = made.golden["prediction_click"].to_numpy() + golden_off
+        golden = made.golden.set_column(place, "prediction_click", pa.array(said))
+        write_bundle(raw, replace(made, golden=golden))
         tasks = fusion or {"click": 0.5, "order_value": 0.5}
         found = solution(spec or self.spec, champion) if champion else None
         with_fusion(raw, out, Fusion("additive", tasks, {"click": 0.3, "order_value": 1.0}), found)

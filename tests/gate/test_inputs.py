@@ -13,7 +13,7 @@ from shopguide.gate import decide, read_decision
 from shopguide.gate.gains import baseline_scores
 from shopguide.gate.test_set import read_test_set
 from shopguide.spec import check_text
-from tests.gate.conftest import SPEC, Shop
+from tests.gate.conftest import SPEC, VAGUE, Shop
 from tests.gate.test_decide import changed
 
 
@@ -151,9 +151,116 @@ def test_a_popularity_that_nothing_has_is_still_beaten(shop: Shop, tmp_path: Pat
     assert decision.baseline.lower > 0
 
 
-def test_a_file_that_is_no_decision_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["challenger", "champion"])
+def test_a_bundle_that_predicts_otherwise_than_at_training_is_not_trusted(
+    shop: Shop, tmp_path: Path, role: str
+) -> None:
+    sound, spoilt = shop.model("good"), shop.model("spoilt", VAGUE, golden_off=0.01)
+    pair = (spoilt, sound) if role == "challenger" else (sound, spoilt)
+    decision = decide(shop.spec, pair[0], shop.test_set, tmp_path, champion=pair[1])
+    assert decision.verdict == "invalid"
+    assert f"artifact:{role}" in decision.reasons
+    guard = decision.guard(f"golden:{role}")
+    assert guard is not None
+    assert isinstance(guard.value, float)
+    assert 0.005 <= guard.value <= 0.01  # relative to 1 + its size
+    assert "does not predict what it predicted when it was written" in decision.because[0]
+
+
+def test_what_the_processor_rounds_is_no_difference(shop: Shop, tmp_path: Path) -> None:
+    near = shop.model("near", golden_off=9e-6)
+    decision = decide(shop.spec, near, shop.test_set, tmp_path)
+    guard = decision.guard("golden:challenger")
+    assert guard is not None
+    assert (guard.value, guard.passes) == (0.0, True)
+
+
+@pytest.mark.parametrize(("value", "reason"), [(0, "too_few_events"), (1, "one_class")])
+def test_one_class_only_is_not_judged(shop: Shop, tmp_path: Path, value: int, reason: str) -> None:
+    clicks = np.full(shop.table().num_rows, value, np.int8)
+    path = with_column(shop, tmp_path / "one.parquet", "click", clicks)
+    vague = shop.model("vague", VAGUE)
+    decision = decide(shop.spec, shop.model("good"), path, tmp_path / "out", champion=vague)
+    assert decision.verdict == "invalid"
+    assert f"{reason}:click" in decision.reasons
+
+
+def test_users_that_no_other_period_knows_are_judged_alike(shop: Shop, tmp_path: Path) -> None:
+    strangers = [f"new {user}" for user in shop.table()["user_id"].to_pylist()]
+    path = with_column(shop, tmp_path / "new.parquet", "user_id", strangers)
+    vague = shop.model("vague", VAGUE)
+    known = decide(shop.spec, shop.model("good"), shop.test_set, tmp_path / "a", champion=vague)
+    new = decide(shop.spec, shop.model("good"), path, tmp_path / "b", champion=vague)
+    assert new.goals == known.goals
+    assert new.promote
+
+
+def test_users_of_one_request_each_are_users(shop: Shop, tmp_path: Path) -> None:
+    requests = shop.table()["request_id"].to_pylist()
+    path = with_column(shop, tmp_path / "once.parquet", "user_id", requests)
+    decision = decide(shop.spec, shop.model("good"), path, tmp_path / "out")
+    assert decision.counts.users == decision.counts.requests == 1600
+
+
+@pytest.fixture(scope="module")
+def decided(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("decided")
+    vague = shop.model("vague", VAGUE)
+    decide(shop.spec, shop.model("good"), shop.test_set, out, champion=vague)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("champion", "x", "champion.*not a decision of schema"),
+        ("goals", [], "goals.*not a decision of schema"),
+        ("goals", {"ctr": 1}, r"goals\.ctr"),
+        ("objective", 0.5, "objective"),
+        ("objective", {"estimate": "much"}, r"objective\.estimate"),
+        ("challenger", None, "challenger"),
+        ("candidates", {}, "candidates"),
+        ("verdict", "maybe", "verdict"),
+        ("reasons", "gain_not_shown", "reasons"),
+        ("counts", None, "counts"),
+        ("look", [], "look"),
+        ("ledger", {"looks": 3}, r"ledger\.looks"),
+        ("trade_off", "flat", "trade_off"),
+        ("schema", "shopguide.decision/1", "its schema is 'shopguide.decision/1'"),
+        ("verdict", "refuse", "was changed after it was written"),
+        ("reasons", ["identical"], "was changed after it was written"),
+        ("confidence", 0.5, "was changed after it was written"),
+        ("checksum", "0" * 64, "was changed after it was written"),
+        ("added", 1, "was changed after it was written"),
+    ],
+)
+def test_a_decision_that_is_malformed_or_edited_is_refused(
+    decided: Path, tmp_path: Path, field: str, value: object, what: str
+) -> None:
+    assert read_decision(decided).promote
+    content = json.loads((decided / "decision.json").read_text())
+    (tmp_path / "decision.json").write_text(json.dumps(content | {field: value}))
+    with pytest.raises(ShopguideError, match=what) as caught:
+        read_decision(tmp_path / "decision.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_decision_without_one_of_its_parts_is_refused(decided: Path, tmp_path: Path) -> None:
+    content = json.loads((decided / "decision.json").read_text())
+    for field in content:
+        less = {name: value for name, value in content.items() if name != field}
+        (tmp_path / "decision.json").write_text(json.dumps(less))
+        with pytest.raises(ShopguideError):
+            read_decision(tmp_path / "decision.json")
+
+
+@pytest.mark.parametrize("text", ["", "nope", "[1]", "null", '{"verdict": "maybe"}', "\xff"])
+def test_a_file_that_is_no_decision_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ShopguideError, match=r"not a decision of schema|is not JSON"):
+        read_decision(tmp_path / "other.json")
+    (tmp_path / "other.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(ShopguideError, match="is not JSON"):
+        read_decision(tmp_path / "other.json")
     with pytest.raises(ShopguideError, match="cannot be read"):
         read_decision(tmp_path / "none.json")
-    (tmp_path / "other.json").write_text(json.dumps({"verdict": "maybe"}))
-    with pytest.raises(ShopguideError, match="not a decision of schema"):
-        read_decision(tmp_path / "other.json")
