@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,81 @@ def test_a_promotion_exits_0_and_a_refusal_1(
     assert (tmp_path / "again" / "decision.json").read_bytes() == (
         tmp_path / "decision.json"
     ).read_bytes()
+
+
+def decided(*words: str | Path) -> tuple[int, dict[str, Any]]:
+    """Run `gate decide … --json`; return its exit code and what it printed."""
+    done = run("decide", *words, "--json")
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_better_model_is_promoted_its_twin_is_not_and_a_greedy_one_by_the_goal_it_gives_up(
+    shop: Shop, given: list[str | Path], tmp_path: Path
+) -> None:
+    words = [*given, "--out", tmp_path]
+    good, vague = shop.model("good"), shop.model("vague", VAGUE)
+    code, better = decided(*words, "--champion", vague, "--challenger", good)
+    assert (code, better["verdict"], better["reasons"]) == (0, "promote", [])
+
+    code, twin = decided(*words, "--champion", good, "--challenger", shop.model("twin", seed=1))
+    assert (code, twin["verdict"], twin["reasons"]) == (1, "refuse", ["gain_not_shown"])
+
+    clicks, greedy = (
+        shop.model("clicks", fusion={"click": 1.0}),
+        shop.model("greedy", fusion={"order_value": 1.0}),
+    )
+    code, lost = decided(*words, "--champion", clicks, "--challenger", greedy)
+    assert (code, lost["verdict"]) == (1, "refuse")
+    assert lost["objective"]["lower"] > 0  # it wins the objective
+    assert lost["reasons"] == ["goal_may_lose:ctr"]
+    assert "click rate" in lost["because"][0]
+
+
+def test_several_challengers_are_judged_at_once(
+    shop: Shop, given: list[str | Path], tmp_path: Path
+) -> None:
+    vague, good, alike = (
+        shop.model("vague", VAGUE),
+        shop.model("good"),
+        shop.model("alike", VAGUE, seed=12),
+    )
+    pair = ["--challenger", alike, "--challenger", good, "--champion", vague]
+    code, found = decided(*given, *pair, "--out", tmp_path, "--tried", "4")
+    assert code == 0
+    assert found["challenger"]["checksum"] == found["candidates"][1]["model"]["checksum"]
+    assert found["tried"] == 4
+    done = run("decide", *given, *pair, "--out", tmp_path)
+    assert "could be promoted" in done.stdout
+    assert "gain_not_shown" in done.stdout
+    again = run("decide", *given, *pair, "--replay", tmp_path / "decision.json", "--out", tmp_path)
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_ledger_file_takes_up_every_look(
+    shop: Shop, given: list[str | Path], tmp_path: Path
+) -> None:
+    shared = ["--set", "gate.alpha_spending={function: harmonic}"]
+    words = [*given, *shared, "--champion", shop.model("vague", VAGUE), "--out", tmp_path]
+    ledger = ["--ledger", tmp_path / "ledger.json"]
+    _, first = decided(*words, *ledger, "--challenger", shop.model("good"))
+    _, second = decided(*words, *ledger, "--challenger", shop.model("alike", VAGUE, seed=12))
+    _, again = decided(*words, *ledger, "--challenger", shop.model("good"))
+    spent = [found["spending"]["alpha"] for found in (first, second, again)]
+    assert spent == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 2])
+    assert [found["spending"]["look"] for found in (first, second, again)] == [1, 2, 1]
+    looks = json.loads((tmp_path / "ledger.json").read_text())["looks"]
+    assert [look["alpha"] for look in looks] == pytest.approx([0.05 / 2, 0.05 / 6])
+
+
+def test_the_registry_is_a_ledger_too(shop: Shop, given: list[str | Path], tmp_path: Path) -> None:
+    words = [*given, "--set", f"home={tmp_path / 'home'}", "--challenger", shop.model("good")]
+    code, found = decided(*words, "--registry", "--out", tmp_path)
+    assert code == 0
+    assert found["ledger"]["history"] == []
+    both = run("decide", *words, "--registry", "--ledger", tmp_path / "l.json", "--out", tmp_path)
+    assert both.returncode == 2
+    assert "stands beside --registry" in both.stderr
 
 
 def test_bad_input_exits_2_with_one_message(given: list[str | Path], tmp_path: Path) -> None:
