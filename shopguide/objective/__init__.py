@@ -10,6 +10,7 @@ Example:
     1
 """
 
+from shopguide.objective.find import find_solution
 from shopguide.objective.front_page import write_front
 from shopguide.objective.held_out import HeldOut, evaluate_on_test, held_out
 from shopguide.objective.owner import take_point
@@ -39,6 +40,7 @@ __all__ = [
     "choose",
     "discounts",
     "evaluate_on_test",
+    "find_solution",
     "goal_tasks",
     "goal_values",
     "held_out",

@@ -11,19 +11,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle, with_fusion
-from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.errors import ShopguideError
 from shopguide.files import existing
 from shopguide.objective.champion import champion_scores, open_champion
+from shopguide.objective.find import find_solution, named, refuse_zero
 from shopguide.objective.front_page import write_front
-from shopguide.objective.pareto import hypervolume, non_dominated
-from shopguide.objective.policies import Policies, equal_weights, ranking_tasks
-from shopguide.objective.replay import Requests, objective_value
-from shopguide.objective.search import Explored, explore
-from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution
-from shopguide.objective.solvers import choose
+from shopguide.objective.policies import Policies, ranking_tasks
+from shopguide.objective.replay import Requests
+from shopguide.objective.solution import ChampionPoint, Solution
 from shopguide.objective.summary import SolveSummary, summarise
 from shopguide.spec import Spec
-from shopguide.spec.objective import Goal
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +64,7 @@ def solve_objective(
     requests = Requests.from_table(table, spec, where=str(path))
     policies = Policies(spec, requests, _predictions(model, table, spec))
     point = _champion_point(held, table, policies, spec)
-    solution = _solve(spec, policies, point, _known(policies, held))
+    solution = find_solution(spec.objective, policies, point, _known(policies, held))
     fusion = policies.fusion(np.array(list(solution.point.weights.values())))
     with_fusion(bundle, out, fusion, solution)
     if page is not None:
@@ -96,11 +93,11 @@ def _champion_point(
     if champion is None or scores is None:
         return None
     values = policies.values_of(scores)
-    _refuse_zero(values, spec.objective.goals, "the champion's value")
+    refuse_zero(values, spec.objective.goals, "the champion's value")
     return ChampionPoint(
         version=champion.manifest.version,
         checksum=champion.manifest.checksum,
-        goals=_named(spec.objective.goals, values),
+        goals=named(spec.objective.goals, values),
     )
 
 
@@ -109,79 +106,6 @@ def _known(policies: Policies, champion: Bundle | None) -> Floats:
     fusion = champion.fusion if champion else None
     weights = policies.weights_of(fusion) if fusion else None
     return np.empty((0, len(policies.tasks))) if weights is None else weights[None]
-
-
-def _solve(
-    spec: Spec, policies: Policies, champion: ChampionPoint | None, known: Floats
-) -> Solution:
-    """Explore, choose, and describe the front."""
-    goals = spec.objective.goals
-    held = None if champion is None else np.array([champion.goals[name] for name in goals])
-    reference = held
-    if reference is None:
-        reference = policies.values(equal_weights(len(policies.tasks)))
-        _refuse_zero(reference, goals, "its value under equal weights")
-    found = explore(
-        policies.values,
-        known,
-        lambda values: choose(values, spec.objective, reference, held),
-    )
-    if found is None:
-        raise InvalidDataError(
-            "validation period",
-            "no λ gives every goal a value: the denominator of a ratio is 0 under each",
-            "Take a longer validation period, or drop the ratio",
-        )
-    return _describe(spec, policies.tasks, found, reference, champion)
-
-
-def _describe(
-    spec: Spec,
-    tasks: list[str],
-    found: Explored,
-    reference: Floats,
-    champion: ChampionPoint | None,
-) -> Solution:
-    goals = spec.objective.goals
-    front = np.flatnonzero(non_dominated(found.values))
-    objective = objective_value(found.values, reference, goals)
-    return Solution(
-        solver=spec.objective.solver,
-        objective=spec.objective,
-        reference="equal weights" if champion is None else "champion",
-        reference_goals=_named(goals, reference),
-        champion=champion,
-        front=[
-            FrontPoint(
-                weights=_named(tasks, found.weights[p]),
-                goals=_named(goals, found.values[p]),
-                objective=float(objective[p]),
-            )
-            for p in front
-        ],
-        chosen=int(np.searchsorted(front, found.choice.index)),
-        hypervolume=hypervolume(found.values[front], reference),
-        evaluated=found.evaluated,
-        fallback=found.choice.fallback,
-    )
-
-
-def _named(names: Mapping[str, Goal] | list[str], values: Floats) -> dict[str, float]:
-    return dict(zip(names, map(float, values), strict=True))
-
-
-def _refuse_zero(values: Floats, goals: Mapping[str, Goal], whose: str) -> None:
-    problems = [
-        InvalidDataError(
-            f"validation period, goal {name}",
-            f"{whose} is {value:g}, so nothing can be relative to it",
-            "Take a longer validation period, or drop the goal",
-        )
-        for name, value in zip(goals, values, strict=True)
-        if not 0 < value < np.inf
-    ]
-    if problems:
-        raise InvalidDataError.combined(problems)
 
 
 def _report(solution: Solution, seconds: float) -> None:
