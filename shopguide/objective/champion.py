@@ -1,6 +1,7 @@
 """The bundle in production, scored again on the same period as its challenger."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.bundle.manifest import MANIFEST
 from shopguide.errors import ShopguideError
+
+Floats = NDArray[np.float64]
+
+_PREDICTS = ("model.onnx", "preprocessing.json", "calibrators.json")
 
 _log = logging.getLogger(__name__)
 
@@ -42,17 +47,29 @@ def open_champion(path: str | Path | None, challenger: Bundle) -> Bundle | None:
     return champion
 
 
-def champion_scores(champion: Bundle, table: pa.Table) -> NDArray[np.float64] | None:
+def champion_scores(
+    champion: Bundle, challenger: Bundle, predictions: Mapping[str, Floats], table: pa.Table
+) -> Floats | None:
     """Return the champion's scores [N]; None if it was trained on features that are gone.
 
     The gate refuses such a comparison, and says so in its decision.
 
     Args:
         champion: with fusion weights.
+        challenger: the bundle to solve; if only λ differs, the two predict the same.
+        predictions: of the challenger, by task [N].
         table: N rows with the inputs of today's spec.
     """
+    assert champion.fusion is not None, "checked when it was opened"
+    if _model_of(champion) == _model_of(challenger):
+        return champion.fusion.score(predictions)
     try:
         return champion.score(champion.predict(table))
     except ShopguideError as error:
         _log.warning("solve: the champion cannot be scored on these features: %s", error)
         return None
+
+
+def _model_of(bundle: Bundle) -> list[str | None]:
+    """Return the checksums of all that a prediction depends on."""
+    return [bundle.manifest.checksums.get(name) for name in _PREDICTS]

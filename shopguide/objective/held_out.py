@@ -89,7 +89,7 @@ def evaluate_on_test(
             "Give the champion that the bundle was solved against, or solve it again",
         )
     predictions = model.predict(table)
-    reference = champion_scores(held, table) if held else None
+    reference = champion_scores(held, model, predictions, table) if held else None
     return held_out(solution, model.fusion, requests, predictions, reference)
 
 

@@ -62,8 +62,10 @@ def solve_objective(
     held = open_champion(champion, model)
     table = pq.read_table(path)
     requests = Requests.from_table(table, spec, where=str(path))
-    policies = Policies(spec, requests, _predictions(model, table, spec))
-    point = _champion_point(held, table, policies, spec)
+    predictions = _predictions(model, table, spec)
+    policies = Policies(spec, requests, predictions)
+    scores = champion_scores(held, model, predictions, table) if held else None
+    point = _champion_point(held, scores, policies, spec)
     solution = find_solution(spec.objective, policies, point, _known(policies, held))
     fusion = policies.fusion(np.array(list(solution.point.weights.values())))
     with_fusion(bundle, out, fusion, solution)
@@ -87,9 +89,8 @@ def _predictions(model: Bundle, table: pa.Table, spec: Spec) -> Mapping[str, Flo
 
 
 def _champion_point(
-    champion: Bundle | None, table: pa.Table, policies: Policies, spec: Spec
+    champion: Bundle | None, scores: Floats | None, policies: Policies, spec: Spec
 ) -> ChampionPoint | None:
-    scores = None if champion is None else champion_scores(champion, table)
     if champion is None or scores is None:
         return None
     values = policies.values_of(scores)

@@ -114,3 +114,23 @@ def test_weights_are_shares(weights: tuple[float, float], what: str) -> None:
     goals = {n: {"task": n, "weight": w} for n, w in zip("ab", weights, strict=True)}
     with pytest.raises(ValueError, match=what):
         Objective.model_validate({"goals": goals})
+
+
+def _of_three(**terms: object) -> Objective:
+    goals = {n: Goal(task=n, weight=w) for n, w in zip("abc", (0.5, 0.25, 0.25), strict=True)}
+    return Objective.model_validate({"goals": goals, **terms})
+
+
+def test_between_equal_largest_regrets_the_others_decide_for_chebyshev() -> None:
+    corners = np.diag([1.0, 1.0, 1.0])
+    # weighted regrets (.3, .1, .15) and (.3, .125, .1): the same largest, the second sums to less
+    inside = np.array([[0.4, 0.6, 0.4], [0.4, 0.5, 0.6]])
+    choice = choose(
+        np.concatenate([corners, inside]), _of_three(solver="chebyshev"), np.ones(3), None
+    )
+    assert choice.index == 4
+
+
+def test_between_equals_in_the_goal_that_is_maximised_the_weights_decide() -> None:
+    points = np.array([[1.0, 2.0, 1.5], [1.0, 1.5, 3.0], [0.5, 4.0, 4.0]])
+    assert choose(points, _of_three(solver="epsilon"), np.ones(3), None).index == 1
