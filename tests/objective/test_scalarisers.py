@@ -123,8 +123,8 @@ def _of_three(**terms: object) -> Objective:
 
 def test_between_equal_largest_regrets_the_others_decide_for_chebyshev() -> None:
     corners = np.diag([1.0, 1.0, 1.0])
-    # weighted regrets (.3, .1, .15) and (.3, .125, .1): the same largest, the second sums to less
-    inside = np.array([[0.4, 0.6, 0.4], [0.4, 0.5, 0.6]])
+    # weighted regrets (.2, .05, .125) and (.2, .125, .025): the second sums to less
+    inside = np.array([[0.6, 0.8, 0.5], [0.6, 0.5, 0.9]])
     choice = choose(
         np.concatenate([corners, inside]), _of_three(solver="chebyshev"), np.ones(3), None
     )
