@@ -112,6 +112,7 @@ def _print(found: "Evaluation") -> None:
     )
     for kind in ("binary", "amount"):
         _print_tasks(found, kind)
+    _print_categories(found)
     _print_lists(found)
     _print_slices(found)
 
@@ -135,6 +136,18 @@ def _print_tasks(found: "Evaluation", kind: str) -> None:
         for metric, why in task.reasons.items():
             text = f"  {found.titles[name]}: {METRICS[metric][0]} is not defined, {why}"
             stdout.print(escape(text), highlight=False)
+
+
+def _print_categories(found: "Evaluation") -> None:
+    from shopguide.evaluation.charts import figure
+
+    if not found.categories:
+        return
+    table = _table("classes", "rows", "accuracy", "macro F1", "log-loss", "NE")
+    for name, category in found.categories.items():
+        values = (figure(value) for value in category.metrics.values())
+        table.add_row(escape(found.titles[name]), f"{category.rows:,}", *values)
+    stdout.print(table)
 
 
 def _print_lists(found: "Evaluation") -> None:

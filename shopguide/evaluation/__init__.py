@@ -10,6 +10,7 @@ Example:
 from shopguide.evaluation.auc import GroupedAuc, auc, gauc, grouped_auc
 from shopguide.evaluation.calibration import Reliability, pcoc, reliability
 from shopguide.evaluation.catalogue import CatalogueMetrics, catalogue_metrics, gini
+from shopguide.evaluation.categories import CategoryMetrics, category_metrics
 from shopguide.evaluation.evaluate import evaluate
 from shopguide.evaluation.likelihood import log_loss, normalised_entropy
 from shopguide.evaluation.lists import ListMetrics, RankedLists, list_metrics
@@ -26,6 +27,7 @@ from shopguide.evaluation.task_metrics import TaskMetrics
 
 __all__ = [
     "CatalogueMetrics",
+    "CategoryMetrics",
     "DecileChart",
     "GroupedAuc",
     "ListMetrics",
@@ -36,6 +38,7 @@ __all__ = [
     "auc",
     "average_precision",
     "catalogue_metrics",
+    "category_metrics",
     "deciles",
     "evaluate",
     "evaluate_slices",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import ShopguideError
+from shopguide.evaluation.categories import CategoryMetrics, category_metrics
 from shopguide.evaluation.evaluate import evaluate
 from shopguide.evaluation.lists import sums
 from shopguide.evaluation.rankings import Catalogue, Ranking, rankings
@@ -48,7 +49,8 @@ class Evaluation:
         k: places of a list that count.
         units: of the amounts, by task.
         titles: of the tasks.
-        tasks: metrics by task.
+        tasks: metrics by binary and amount task.
+        categories: metrics by category task.
         rankings: by the score, where λ was solved, and by each task.
         slices: of the columns that were named.
         notes: limits of the data.
@@ -68,6 +70,7 @@ class Evaluation:
     units: dict[str, str]
     titles: dict[str, str]
     tasks: dict[str, TaskMetrics]
+    categories: dict[str, CategoryMetrics]
     rankings: list[Ranking]
     slices: list[SliceMetrics]
     notes: list[str]
@@ -90,6 +93,7 @@ class Evaluation:
             },
             "k": self.k,
             "tasks": {name: found.to_dict() for name, found in self.tasks.items()},
+            "categories": {name: found.to_dict() for name, found in self.categories.items()},
             "rankings": [found.to_dict() for found in self.rankings],
             "slices": [
                 {
@@ -155,8 +159,9 @@ def evaluate_bundle(
         last=times["max"],
         k=places,
         units={name: task.unit for name, task in spec.amount_tasks().items()},
-        titles={name: task.title or name for name, task in spec.quantities().items()},
+        titles={name: task.title or name for name, task in spec.tasks.items()},
         tasks=tasks,
+        categories=_categories(loaded, table, requests.weight),
         rankings=_rankings(loaded, requests, predictions, table, file, places),
         slices=evaluate_slices(requests, predictions, spec.quantities(), table, named),
         notes=list(spec.notes),
@@ -179,6 +184,21 @@ def _rankings(
         scores = {"score": loaded.score(predictions)} | scores
     catalogue = _catalogue(table, file, next(iter(loaded.spec.quantities())))
     return rankings(requests, scores, list(loaded.spec.quantities()), catalogue, k=k)
+
+
+def _categories(
+    loaded: Bundle, table: pa.Table, weight: NDArray[np.float64]
+) -> dict[str, CategoryMetrics]:
+    tasks = loaded.spec.category_tasks()
+    if not tasks:
+        return {}
+    probabilities = loaded.probabilities(table)
+    return {
+        name: category_metrics(
+            floats(table, name).astype(np.int64), probabilities[name], weight, task.labels
+        )
+        for name, task in tasks.items()
+    }
 
 
 def _catalogue(table: pa.Table, file: Path, task: str) -> Catalogue:

@@ -23,6 +23,8 @@ METRICS = {
     "spearman": ("Spearman", "rank correlation among the rows that paid"),
     "spearman_within": ("Spearman in users", "the same within each user"),
     "bias": ("bias of the sum", "predicted over observed money, less 1"),
+    "accuracy": ("accuracy", "share of rows whose class was the most likely one; ties are shared"),
+    "macro_f1": ("macro F1", "mean over the classes of the harmonic mean of precision and recall"),
 }
 """Name and meaning of every metric that the page shows."""
 

@@ -70,6 +70,19 @@ def test_lists_are_ranked_by_the_score_and_by_each_task(found: Evaluation) -> No
     assert shown.novelty == pytest.approx(np.log2(50), abs=0.2)
 
 
+def test_novelty_is_of_what_was_liked_in_training(shop: Shop, bundle: Path, tmp_path: Path) -> None:
+    table, train = shop.table(), planted(3, users=20)
+    first = pa.array([f"i{i % 3}" for i in range(train.num_rows)])  # three of the fifty items
+    train = train.set_column(train.column_names.index("item_id"), "item_id", first)
+    pq.write_table(table, tmp_path / "test.parquet")
+    pq.write_table(train, tmp_path / "train.parquet")
+    found = evaluate_bundle(bundle, tmp_path, k=10)  # the whole list: every row is shown
+    liked = np.array(train.column("item_id").to_pylist())[train.column("click").to_numpy() == 1]
+    count = {f"i{i}": 1 + np.sum(liked == f"i{i}") for i in range(50)}
+    shown = [count[name] / sum(count.values()) for name in table.column("item_id").to_pylist()]
+    assert found.rankings[0].catalogue.novelty == pytest.approx(-np.log2(shown).mean())
+
+
 def test_without_training_rows_there_is_no_novelty(
     shop: Shop, bundle: Path, tmp_path: Path
 ) -> None:

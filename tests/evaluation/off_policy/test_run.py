@@ -16,7 +16,15 @@ from shopguide.cli.main import app
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.evaluation.off_policy import Logged, estimate, problems
 from shopguide.evaluation.off_policy.decisions import Decisions, read_decisions
-from shopguide.evaluation.off_policy.page import OFF_POLICY, PAGE, html, write_answer
+from shopguide.evaluation.off_policy.page import (
+    OFF_POLICY,
+    PAGE,
+    bars,
+    every,
+    html,
+    whiskers,
+    write_answer,
+)
 from shopguide.evaluation.off_policy.run import Question, ask
 from shopguide.logs.simulator import Shop, simulate
 from shopguide.spec import Spec, check_text
@@ -166,6 +174,40 @@ def test_a_target_that_never_overlaps_is_a_plain_no(spec: Spec, tmp_path: Path) 
     assert found.reasons[0].text == "the target would have done nothing of what was logged"
     json.dumps(found.to_json(), allow_nan=False)
     html(found)
+
+
+def test_positions_below_one_are_refused_by_row(spec: Spec, tmp_path: Path) -> None:
+    bad = columns()
+    bad["position"][4] = -1
+    with pytest.raises(InvalidDataError, match=r"column position, row 5: is 0, must be a whole"):
+        read_decisions(write_log(tmp_path / "log", bad), spec)
+
+
+def test_users_are_the_unit_unless_rows_are(spec: Spec, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log", columns())
+    table = pq.read_table(log / "impressions.parquet")
+    pairs = pa.array([f"u{i // 4}" for i in range(400)])
+    table = table.set_column(table.column_names.index("user_id"), "user_id", pairs)
+    pq.write_table(table, log / "impressions.parquet")
+    by_user, by_row = (
+        ask(log, "uniform", spec=spec, question=Question(unit=unit)).tasks["click"]
+        for unit in ("user", "row")
+    )
+    assert by_user.diagnostics.units == 100
+    assert by_row.diagnostics.units == 400
+    assert by_user.estimates["ips"].value == by_row.estimates["ips"].value
+
+
+def test_intervals_and_weights_fit_into_their_plots(spec: Spec, tmp_path: Path) -> None:
+    found = ask(write_log(tmp_path / "log", columns()), "uniform", spec=spec).tasks["click"]
+    plot = whiskers(every(found))
+    for row in plot.rows:
+        assert row.lower is not None
+        assert row.value is not None
+        assert row.upper is not None
+        assert 0 <= row.lower < row.value < row.upper < 100
+    assert sum(bar.count for bar in bars(found.diagnostics)) == 400
+    assert max(bar.height for bar in bars(found.diagnostics)) == 100
 
 
 def test_what_a_target_needs_is_named(spec: Spec, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Metrics of categories against scikit-learn."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+
+from shopguide.evaluation.categories import category_metrics
+
+CLASSES = ("browse", "compare", "buy", "none")
+
+
+@pytest.fixture
+def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(8)
+    probabilities = generator.dirichlet([2, 1, 1, 0.5], 500)
+    codes = np.array([generator.choice(4, p=p) for p in probabilities])
+    return codes, probabilities, generator.gamma(1.0, 1.0, 500)
+
+
+def test_metrics_equal_scikit_learn_with_weights(rows: tuple[np.ndarray, ...]) -> None:
+    codes, probabilities, weights = rows
+    found = category_metrics(codes, probabilities, weights, CLASSES)
+    guess = probabilities.argmax(axis=1)
+    expected = {
+        "accuracy": accuracy_score(codes, guess, sample_weight=weights),
+        "macro_f1": f1_score(codes, guess, average="macro", sample_weight=weights),
+        "log_loss": log_loss(codes, probabilities, sample_weight=weights),
+    }
+    for name, value in expected.items():
+        assert found.metrics[name] == pytest.approx(value), name
+    np.testing.assert_allclose(
+        found.confusion, confusion_matrix(codes, guess, sample_weight=weights)
+    )
+
+
+def test_predicting_the_shares_leaves_all_of_the_entropy() -> None:
+    codes = np.array([0, 0, 1, 3])
+    shares = np.tile([0.5, 0.25, 0.0, 0.25], (4, 1))
+    found = category_metrics(codes, shares, np.ones(4), CLASSES)
+    assert found.metrics["normalised_entropy"] == pytest.approx(1.0)
+    assert found.metrics["accuracy"] == 0.5
+
+
+def test_a_tie_is_shared_between_its_classes() -> None:
+    even = np.tile([0.5, 0.5, 0.0, 0.0], (4, 1))
+    found = category_metrics(np.array([0, 0, 0, 1]), even, np.ones(4), CLASSES)
+    assert found.metrics["accuracy"] == 0.5
+    assert found.confusion[0].tolist() == [1.5, 1.5, 0, 0]
+
+
+def test_one_class_and_no_weight_have_reasons() -> None:
+    one = category_metrics(np.zeros(3, np.int64), np.eye(4)[[0, 0, 1]], np.ones(3), CLASSES)
+    assert one.reasons == {"normalised_entropy": "there is one class only"}
+    none = category_metrics(np.zeros(3, np.int64), np.eye(4)[[0, 0, 1]], np.zeros(3), CLASSES)
+    assert set(none.reasons.values()) == {"all weights are 0"}
+    for found in (one, none):
+        assert json.dumps(found.to_dict(), allow_nan=False)
