@@ -19,7 +19,7 @@ from shopguide.bundle.calibration import (
     Temperature,
 )
 from shopguide.bundle.manifest import InputEntry, Manifest, TaskEntry
-from shopguide.bundle.preprocessing import CategoricalInput, NumericInput, Preprocessing
+from shopguide.bundle.preprocessing import CategoricalInput, ListInput, NumericInput, Preprocessing
 from shopguide.bundle.profile import InputProfile, Profile
 from shopguide.bundle.write import Contents, with_fusion, write_bundle
 
@@ -32,6 +32,7 @@ __all__ = [
     "InputEntry",
     "InputProfile",
     "Isotonic",
+    "ListInput",
     "Manifest",
     "NumericInput",
     "Platt",

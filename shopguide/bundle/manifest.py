@@ -38,7 +38,7 @@ class InputEntry(Document):
     """A column that the bundle reads."""
 
     name: str
-    kind: Literal["categorical", "numeric", "recency"]
+    kind: Literal["categorical", "numeric", "recency", "bag", "sequence"]
 
 
 class TrainPeriod(Document):

@@ -124,5 +124,7 @@ def task_entries(spec: Spec) -> list[TaskEntry]:
 
 
 def _input_entries(preprocessing: Preprocessing) -> list[InputEntry]:
-    categorical = [InputEntry(name=c.name, kind="categorical") for c in preprocessing.categorical]
-    return categorical + [InputEntry(name=c.name, kind=c.kind) for c in preprocessing.numeric]
+    categorical = [c for c in preprocessing.categorical if not c.of]
+    entries = [InputEntry(name=c.name, kind="categorical") for c in categorical]
+    entries += [InputEntry(name=c.name, kind=c.kind) for c in preprocessing.lists]
+    return entries + [InputEntry(name=c.name, kind=c.kind) for c in preprocessing.numeric]

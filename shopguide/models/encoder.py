@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from shopguide.bundle.preprocessing import MISSING, UNKNOWN
-from shopguide.models.inputs import Inputs
+from shopguide.models.inputs import CodedInput, Inputs
+from shopguide.models.lists import LIST_ENCODERS
 
 LARGE = 1000
 """Codes above which a categorical is large: ids, as a rule."""
@@ -29,12 +30,12 @@ def embedding_width(codes: int, largest: int) -> int:
 
 
 class Encoder(nn.Module):
-    """An embedding per categorical, beside the numbers.
+    """An embedding per categorical, an encoded list per list, beside the numbers.
 
-    B batch, C categoricals, N numbers, S embedding sets, D output_dim.
+    B batch, C columns of codes, N numbers, S embedding sets, D output_dim.
 
     Args:
-        inputs: the C categoricals and the N numbers.
+        inputs: the C columns of codes and the N numbers.
         embedding_dim: most units of an embedding.
         dropout: share of embedding units dropped in training.
         unknown_rate: share of the values of a large categorical that are shown as unknown in
@@ -53,42 +54,79 @@ class Encoder(nn.Module):
         sets: int = 1,
     ) -> None:
         super().__init__()
-        self.sets = sets
-        codes = [column.codes for column in inputs.coded]
-        widths = [embedding_width(size, embedding_dim) for size in codes]
-        self.tables = nn.ModuleList(
-            nn.Embedding(size, sets * width) for size, width in zip(codes, widths, strict=True)
-        )
+        self.sets, self.inputs = sets, inputs.served
+        widths = {c.name: c.dim or embedding_width(c.codes, embedding_dim) for c in self.inputs}
+        widths |= {c.name: widths[c.of] for c in self.inputs if c.of is not None}
+        own = [c for c in self.inputs if c.of is None]
+        self.tables = nn.ModuleList(nn.Embedding(c.codes, sets * widths[c.name]) for c in own)
         for table in self.tables:
             nn.init.normal_(table.weight, std=_INITIAL_SCALE)  # type: ignore[arg-type]
-        self.dropout = nn.Dropout(dropout)
-        self.unknown_rates = nn.Buffer(
-            torch.tensor([unknown_rate if size > LARGE else 0.0 for size in codes]),
-            persistent=False,
+        place = {column.name: position for position, column in enumerate(own)}
+        self.table_of = [place[column.of or column.name] for column in self.inputs]
+        self.lists = nn.ModuleDict(
+            {
+                c.name: LIST_ENCODERS[c.encoder].build(widths[c.name], c.length)
+                for c in self.inputs
+                if c.encoder is not None
+            }
         )
-        names = [column.name for column in inputs.coded]
-        self.columns = _places([*names, *inputs.numbers], [*widths, *[1] * len(inputs.numbers)])
-        self.output_dim = sum(widths) + len(inputs.numbers)
+        self.dropout = nn.Dropout(dropout)
+        rates = [unknown_rate if c.codes > LARGE else 0.0 for c in self.inputs for _ in range(c.length)]
+        self.unknown_rates = nn.Buffer(torch.tensor(rates), persistent=False)
+        self.columns = _places({**widths, **dict.fromkeys(inputs.numbers, 1)})
+        self.output_dim = sum(widths.values()) + len(inputs.numbers)
 
     def forward(self, categorical: Tensor, numeric: Tensor) -> Tensor:
-        """Map codes [B, C] and numbers [B, N] to [B, D], or [B, S, D] with S > 1."""
+        """Map codes [B, C] and numbers [B, N] to [B, D], or [B, S, D] with S > 1.
+
+        Columns of codes beyond C, those of training alone, are not looked at.
+        """
+        categorical = categorical[:, : len(self.unknown_rates)]
         if self.training:
             categorical = self._hide_some(categorical)
-        embedded = [table(categorical[:, c]) for c, table in enumerate(self.tables)]
         if self.sets > 1:
-            embedded = [e.unflatten(1, (self.sets, -1)) for e in embedded]  # [B, S, ·]
             numeric = numeric.unsqueeze(1).expand(-1, self.sets, -1)
-        if not embedded:
+        if not self.inputs:
             return numeric
+        embedded = self._embed(categorical)
         return torch.cat([self.dropout(torch.cat(embedded, dim=-1)), numeric], dim=-1)
+
+    def _embed(self, categorical: Tensor) -> list[Tensor]:
+        found: dict[str, Tensor] = {}  # [B, W], or [B, S, W]
+        start = 0
+        for column, position in zip(self.inputs, self.table_of, strict=True):
+            codes = categorical[:, start : start + column.length]
+            start += column.length
+            values = self.tables[position](codes)  # [B, L, S·W]
+            if self.sets > 1:
+                values = values.unflatten(2, (self.sets, -1)).movedim(2, 1)  # [B, S, L, W]
+            if column.encoder is None:
+                found[column.name] = values.squeeze(-2)
+            else:
+                found[column.name] = self._encode(column, codes, values, found)
+        return list(found.values())
+
+    def _encode(
+        self, column: CodedInput, codes: Tensor, values: Tensor, found: dict[str, Tensor]
+    ) -> Tensor:
+        present = (codes != MISSING).to(values.dtype)  # [B, L]
+        target = found[column.of] if column.of is not None else None
+        if self.sets == 1:
+            encoded: Tensor = self.lists[column.name](values, present, target)
+            return encoded
+        sets = self.sets  # each set is a row of its own
+        encoded = self.lists[column.name](
+            values.flatten(0, 1),
+            present.repeat_interleave(sets, dim=0),
+            None if target is None else target.flatten(0, 1),
+        )
+        return encoded.reshape(-1, sets, encoded.shape[-1])
 
     def _hide_some(self, categorical: Tensor) -> Tensor:
         hidden = torch.rand(categorical.shape) < self.unknown_rates
         return categorical.masked_fill(hidden & (categorical != MISSING), UNKNOWN)
 
 
-def _places(names: list[str], widths: list[int]) -> dict[str, slice]:
-    ends = list(accumulate(widths))
-    return {
-        name: slice(end - width, end) for name, width, end in zip(names, widths, ends, strict=True)
-    }
+def _places(widths: dict[str, int]) -> dict[str, slice]:
+    ends = accumulate(widths.values())
+    return {name: slice(end - widths[name], end) for name, end in zip(widths, ends, strict=True)}

@@ -36,6 +36,7 @@ class Network(nn.Module):
         super().__init__()
         self.parents = {name: task.after for name, task in tasks.items()}
         self.offsets = _negative_offsets(tasks)
+        self.code_width = inputs.code_width
         architecture = ARCHITECTURES[model.architecture]
         self.encoder = Encoder(
             inputs,
@@ -47,6 +48,7 @@ class Network(nn.Module):
         self.architecture = architecture.build(self._layout(inputs), model)
         width = self.architecture.output_dim
         self.towers = Bank.of(model, len(tasks), width, model.tower, own_input=True)
+        self.position = _position_tower(inputs, tasks)
         self.heads = nn.ModuleDict(
             {
                 name: HEADS[_head_of(task)].build(

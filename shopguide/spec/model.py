@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shopguide.spec._section import Fraction, Name, Rate, Section
+from shopguide.spec.inputs import Buckets, Cross, ListInput, Transform, Units
 from shopguide.spec.parts import ArchitectureName
 
-Units = Annotated[int, Field(ge=1, le=8192)]
 
 
 class Model(Section):
@@ -52,6 +52,30 @@ class Model(Section):
     )
     max_vocabulary: int = Field(
         200_000, ge=2, description="Values of a categorical that get an embedding; rarer share one."
+    )
+    hashing: dict[Name, Buckets] = Field(
+        default_factory=dict,
+        description="Input → buckets: a huge id is hashed instead of having a vocabulary. At least "
+        "as many as there are values in training.",
+    )
+    embeddings: dict[Name, Units] = Field(
+        default_factory=dict, description="Input → units of its embedding; else by a rule."
+    )
+    crosses: list[Cross] = Field(
+        default_factory=list,
+        description="Categorical inputs whose combination is an input too, called A_x_B.",
+    )
+    transforms: dict[Name, Transform] = Field(
+        default_factory=dict,
+        description="Numeric input → how it is scaled; `auto` takes the logarithm of heavy tails.",
+    )
+    lists: dict[Name, ListInput] = Field(
+        default_factory=dict, description="Columns of the training set that hold lists of values."
+    )
+    position_bias: bool = Field(
+        False,
+        description="Learn how the position in the list moves the first stage, and leave it out "
+        "when serving: what is liked is told from what was seen first.",
     )
     min_count: int = Field(2, ge=1, description="Rows that a value needs for one of its own.")
 

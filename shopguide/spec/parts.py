@@ -37,6 +37,13 @@ HEADS: dict[str, str] = {
 }
 """From a task's representation to its likelihood; an amount's `loss` names one of its own."""
 
+LIST_ENCODERS: dict[str, str] = {
+    "mean": "shopguide.models.lists.mean:Mean",
+    "din": "shopguide.models.lists.din:DIN",
+    "transformer": "shopguide.models.lists.transformer:Transformer",
+}
+"""`model.lists.NAME.encoder`: from the embeddings of a list's values to one vector."""
+
 _NO_AMOUNTS = ("binary", "funnel", "category")
 
 
@@ -58,6 +65,12 @@ ArchitectureName = Annotated[
     str,
     AfterValidator(lambda name: _known(name, ARCHITECTURES)),
     Field(json_schema_extra=lambda schema: schema.update(enum=sorted(ARCHITECTURES))),
+]
+
+ListEncoderName = Annotated[
+    str,
+    AfterValidator(lambda name: _known(name, LIST_ENCODERS)),
+    Field(json_schema_extra=lambda schema: schema.update(enum=sorted(LIST_ENCODERS))),
 ]
 
 AmountLoss = Annotated[

@@ -28,19 +28,22 @@ def scaled(preprocessing: Preprocessing, column: pa.Array) -> np.ndarray:
 def test_codes_are_missing_unknown_then_the_vocabulary() -> None:
     column = CategoricalInput(name="c", vocabulary=["b", "a"])
     codes = column.encode(pa.chunked_array([["a", None], ["b", "z", "a"]]))
-    assert codes.tolist() == [3, MISSING, 2, UNKNOWN, 3]
+    assert codes[:, 0].tolist() == [3, MISSING, 2, UNKNOWN, 3]
     assert column.size == 4
 
 
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
 def test_text_is_text_however_it_is_stored(kind: pa.DataType) -> None:
     column = CategoricalInput(name="c", vocabulary=["b", "a"])
-    assert column.encode(pa.chunked_array([pa.array(["a", None]).cast(kind)])).tolist() == [3, 0]
+    assert column.encode(pa.chunked_array([pa.array(["a", None]).cast(kind)]))[:, 0].tolist() == [
+        3,
+        0,
+    ]
 
 
 def test_integers_are_read_as_the_text_they_print_as() -> None:
     column = CategoricalInput(name="c", vocabulary=["7"])
-    assert column.encode(pa.chunked_array([pa.array([7, 8])])).tolist() == [2, UNKNOWN]
+    assert column.encode(pa.chunked_array([pa.array([7, 8])]))[:, 0].tolist() == [2, UNKNOWN]
 
 
 def test_numbers_are_centred_scaled_and_clipped() -> None:
