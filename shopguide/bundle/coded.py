@@ -111,13 +111,18 @@ class ListInput(Coder):
         """Columns of a table that it is read from."""
         return [self.name]
 
-    def encode(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
-        """Return the codes of each row's values [N, length]; null is an empty list."""
+    def encode(self, column: pa.ChunkedArray, coder: Coder | None = None) -> NDArray[np.int64]:
+        """Return the codes of each row's values [N, length]; null is an empty list.
+
+        Args:
+            column: a list of values a row.
+            coder: of the input whose vocabulary is shared; None: its own.
+        """
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise pa.ArrowTypeError
         lists = column.combine_chunks()
         sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-        values = self.encode_text(pa.chunked_array([lists.flatten()]))
+        values = (coder or self).encode_text(pa.chunked_array([lists.flatten()]))
         ends = np.cumsum(sizes)
         kept = np.minimum(sizes, self.length)
         place = np.arange(self.length)

@@ -1,6 +1,6 @@
 """From feature columns to the two arrays that the graph reads; the same code offline and online."""
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -87,11 +87,17 @@ class Preprocessing(Document):
         codes = np.empty((table.num_rows, self.code_width), dtype=np.int64)
         start = 0
         for column in self.coded:
-            kind = column.kind if isinstance(column, ListInput) else "categorical"
-            found = read_columns(table, column.columns, kind, column.encode)
+            if isinstance(column, ListInput):
+                encode = partial(column.encode, coder=self._coder(column))
+                found = read_columns(table, column.columns, column.kind, encode)
+            else:
+                found = read_columns(table, column.columns, "categorical", column.encode)
             codes[:, start : start + found.shape[1]] = found
             start += found.shape[1]
         return codes, self._scales.apply(raw_numbers(table, self.numeric))
+
+    def _coder(self, column: ListInput) -> CategoricalInput | None:
+        return next((c for c in self.categorical if c.name == column.of), None)
 
     @cached_property
     def _scales(self) -> Scales:

@@ -71,7 +71,10 @@ class Encoder(nn.Module):
             }
         )
         self.dropout = nn.Dropout(dropout)
-        rates = [unknown_rate if c.codes > LARGE else 0.0 for c in self.inputs for _ in range(c.length)]
+        rates = [
+            unknown_rate if c.codes > LARGE else 0.0 for c in self.inputs for _ in range(c.length)
+        ]
+        self.code_width = len(rates)
         self.unknown_rates = nn.Buffer(torch.tensor(rates), persistent=False)
         self.columns = _places({**widths, **dict.fromkeys(inputs.numbers, 1)})
         self.output_dim = sum(widths.values()) + len(inputs.numbers)
@@ -81,7 +84,7 @@ class Encoder(nn.Module):
 
         Columns of codes beyond C, those of training alone, are not looked at.
         """
-        categorical = categorical[:, : len(self.unknown_rates)]
+        categorical = categorical[:, : self.code_width]
         if self.training:
             categorical = self._hide_some(categorical)
         if self.sets > 1:

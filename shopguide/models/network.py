@@ -1,19 +1,19 @@
 """The whole network: encoder, architecture, towers and heads."""
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from shopguide.models.bank import Bank
+from shopguide.models.bias import LoggedBias
 from shopguide.models.encoder import Encoder
 from shopguide.models.heads import HEADS, EventOutcome, Head, LabelStatistics, Outcome
 from shopguide.models.inputs import Inputs
 from shopguide.models.layout import Layout
 from shopguide.models.registry import ARCHITECTURES
 from shopguide.spec.model import Model
-from shopguide.spec.tasks import AmountTask, BinaryTask, CategoryTask, Task
+from shopguide.spec.tasks import AmountTask, CategoryTask, Task
 
 
 class Network(nn.Module):
@@ -35,7 +35,6 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.parents = {name: task.after for name, task in tasks.items()}
-        self.offsets = _negative_offsets(tasks)
         self.code_width = inputs.code_width
         architecture = ARCHITECTURES[model.architecture]
         self.encoder = Encoder(
@@ -48,7 +47,7 @@ class Network(nn.Module):
         self.architecture = architecture.build(self._layout(inputs), model)
         width = self.architecture.output_dim
         self.towers = Bank.of(model, len(tasks), width, model.tower, own_input=True)
-        self.position = _position_tower(inputs, tasks)
+        self.bias = LoggedBias(inputs, tasks)
         self.heads = nn.ModuleDict(
             {
                 name: HEADS[_head_of(task)].build(
@@ -59,7 +58,7 @@ class Network(nn.Module):
         )
 
     def forward(self, categorical: Tensor, numeric: Tensor) -> dict[str, Outcome]:
-        """Map codes [B, C] and numbers [B, N] to each task's outcome."""
+        """Map codes [B, C] and numbers [B, N] to each task's outcome, as it is served."""
         return self.outcomes(*self.shared(categorical, numeric))
 
     def shared(self, categorical: Tensor, numeric: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,17 +66,25 @@ class Network(nn.Module):
         x = self.encoder(categorical, numeric)
         return self.architecture.shared(x), x
 
-    def outcomes(self, shared: Tensor, x: Tensor) -> dict[str, Outcome]:
-        """Return each task's outcome from the shared representation and the input."""
+    def outcomes(
+        self, shared: Tensor, x: Tensor, offsets: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Outcome]:
+        """Return each task's outcome.
+
+        Args:
+            shared: the shared representation.
+            x: the architecture's input [B, D].
+            offsets: of logged rows' logits [B], by task, as `bias` gives them; None: as served.
+        """
         h = self.towers(self.architecture.per_task(shared, x))  # [B, T, H]
         found: dict[str, Outcome] = {}
         for position, (name, parent) in enumerate(self.parents.items()):
             earlier = found[parent] if parent else None
             assert earlier is None or isinstance(earlier, EventOutcome)
             outcome: Outcome = self.heads[name](h[:, position], earlier)
-            if self.training and name in self.offsets:
+            if offsets and name in offsets:
                 assert isinstance(outcome, EventOutcome)
-                outcome = outcome.shifted(self.offsets[name])
+                outcome = outcome.shifted(offsets[name])
             found[name] = outcome
         return found
 
@@ -110,7 +117,7 @@ class Network(nn.Module):
             in_dim=self.encoder.output_dim,
             columns=self.encoder.columns,
             parents=self.parents,
-            categoricals=tuple(column.name for column in inputs.coded),
+            categoricals=tuple(column.name for column in inputs.served),
         )
 
 
@@ -120,18 +127,3 @@ def _head_of(task: Task) -> str:
     if isinstance(task, CategoryTask):
         return "category"
     return "binary" if task.after is None else "funnel"
-
-
-def _negative_offsets(tasks: Mapping[str, Task]) -> dict[str, float]:
-    """Return what training adds to logits because it draws a share w of the negatives: −log w.
-
-    The odds among the rows drawn are 1/w of the true ones; with the offset in training alone, the
-    logit without it is that of the whole.
-
-    Source: King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9, 2001.
-    """
-    return {
-        name: -math.log(task.negative_rate)
-        for name, task in tasks.items()
-        if isinstance(task, BinaryTask) and task.negative_rate < 1
-    }

@@ -9,7 +9,6 @@ from shopguide.spec.inputs import Buckets, Cross, ListInput, Transform, Units
 from shopguide.spec.parts import ArchitectureName
 
 
-
 class Model(Section):
     """The architecture shared by all tasks; sizes are numbers of units."""
 

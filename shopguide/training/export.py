@@ -44,7 +44,7 @@ def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
         per task), and the largest difference found, at most `TOLERANCE`.
     """
     scorer = _Scorer(network).eval()
-    feed = (rows.categorical.long(), rows.numeric)
+    feed = (rows.categorical[:, : network.code_width].long(), rows.numeric)
     graph = _export(scorer, feed, list(network.parents))
     with torch.no_grad():
         expected = [output.double().numpy() for output in scorer(*feed)]

@@ -6,7 +6,14 @@ from shopguide.bundle import InputProfile, Preprocessing
 from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.features.catalogue import ModelInput
 from shopguide.spec.model import Model
-from shopguide.training.preprocess import fit_preprocessing
+from shopguide.training.named import require_inputs
+from shopguide.training.preprocess import (
+    POSITION,
+    fit_cross,
+    fit_list,
+    fit_position,
+    fit_preprocessing,
+)
 from shopguide.training.profiling import profile_input
 from shopguide.training.reading import SplitFile
 
@@ -25,18 +32,25 @@ def fit_inputs(
         inputs: the model's inputs.
         model: the spec's model section.
     """
+    require_inputs(inputs, model)
     fitted, profiles = [], {}
     for column in inputs:
         names = [column.name] if column.kind != "recency" else [column.name, SHOWN_AT]
         most = None if column.kind == "categorical" else MOST_ROWS
         table = train.columns(*names, most=most)
-        fitted.append(
-            fit_preprocessing(
-                table, [column], min_count=model.min_count, max_vocabulary=model.max_vocabulary
-            )
-        )
+        fitted.append(fit_preprocessing(table, [column], model))
         profiles[column.name] = profile_input(table, column)
+    fitted.append(_fit_others(train, model))
     return _joined(fitted), profiles
+
+
+def _fit_others(train: SplitFile, model: Model) -> Preprocessing:
+    """Fit what is more than one value of one column: crosses, lists, and the position."""
+    crosses = [fit_cross(train.columns(*parts), parts, model) for parts in model.crosses]
+    if model.position_bias:
+        crosses.append(fit_position(train.columns(POSITION)))
+    lists = [fit_list(train.columns(name), name, model) for name in model.lists]
+    return Preprocessing(categorical=crosses, numeric=[], lists=lists)
 
 
 def _joined(parts: Iterable[Preprocessing]) -> Preprocessing:

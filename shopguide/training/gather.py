@@ -21,9 +21,10 @@ from shopguide.models.heads import LabelStatistics
 from shopguide.spec import Spec
 from shopguide.training.distributed import Group
 from shopguide.training.fitting import fit_inputs
+from shopguide.training.preprocess import columns_read
 from shopguide.training.reading import WEIGHT, SplitFile, open_split
 from shopguide.training.samples import SampleFile, Samples, as_floats, write_samples
-from shopguide.training.statistics import label_statistics
+from shopguide.training.statistics import label_statistics, undo_drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,16 @@ def gather(spec: Spec, folder: Path, spool: Path, group: Group) -> Iterator[Gath
         spool: folder with room for the preprocessed rows: 4 bytes an input and row.
         group: the processes; each writes its share of the rows.
     """
-    inputs, tasks = model_inputs(spec), list(spec.tasks)
-    names = [column.name for column in inputs]
-    fraction = spec.training.row_fraction
-    train = open_split(folder, "train", inputs=names, tasks=spec.tasks, fraction=fraction)
+    names, tasks = columns_read(model_inputs(spec), spec.model), list(spec.tasks)
+    drawn = {name: task.negative_rate for name, task in spec.binary_tasks().items()}
+    train = open_split(
+        folder,
+        "train",
+        inputs=names,
+        tasks=spec.tasks,
+        fraction=spec.training.row_fraction,
+        negatives={name: rate for name, rate in drawn.items() if rate < 1},
+    )
     valid = open_split(folder, "valid", inputs=names, tasks=spec.tasks)
     preprocessing, profiles = _fit(spec, train, group)
     labels = _labels(train, tasks)
@@ -115,7 +122,8 @@ def _labels(train: SplitFile, tasks: list[str]) -> Samples:
 
 def _profile(spec: Spec, folder: Path, labels: Samples, inputs: dict[str, InputProfile]) -> Profile:
     start, end = instants(spec.split)["train"]
-    rates = labels.weight @ (labels.labels > 0).float() / labels.weight.sum()
+    weight = undo_drawing(labels, spec.tasks)
+    rates = weight @ (labels.labels > 0).double() / weight.sum()
     return Profile(
         rows=len(labels),
         train_period=TrainPeriod(start=start, end=end),

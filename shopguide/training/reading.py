@@ -74,6 +74,7 @@ def open_split(
     inputs: Sequence[str],
     tasks: Mapping[str, Task],
     fraction: float = 1.0,
+    negatives: Mapping[str, float] | None = None,
 ) -> SplitFile:
     """Check a split and the columns that training needs.
 
@@ -83,6 +84,7 @@ def open_split(
         inputs: columns that the model reads.
         tasks: tasks, whose labels are columns of the same name.
         fraction: share of requests to keep, by a hash of the request.
+        negatives: share of the rows without a task's event to keep, by a hash of the impression.
 
     Raises:
         ShopguideError: the file or a column of it is missing.
@@ -102,6 +104,8 @@ def open_split(
             "Write the training set again with this spec",
         )
     chosen = _choose(SplitFile(path, pq.read_metadata(path).num_rows, None), fraction)
+    for name, rate in (negatives or {}).items():
+        chosen = _thin(chosen, name, rate)
     if chosen.rows < 2:
         raise InvalidDataError(
             str(path),
@@ -109,7 +113,7 @@ def open_split(
             f"Widen split.{split} or raise the sampling rates",
         )
     problems = [problem for name, task in tasks.items() for problem in _label(chosen, name, task)]
-    problems += _weights(chosen)
+    problems += _stages(chosen, tasks) + _weights(chosen)
     if problems:
         raise InvalidDataError.combined([InvalidDataError(str(path), *p) for p in problems])
     return chosen
@@ -124,6 +128,42 @@ def _choose(split: SplitFile, fraction: float) -> SplitFile:
     ]
     kept = np.concatenate(shares) < fraction
     return SplitFile(split.path, int(kept.sum()), kept)
+
+
+def _thin(split: SplitFile, task: str, rate: float) -> SplitFile:
+    """Keep the rows with a task's event, and a share of the others."""
+    parts = []
+    for batch in split.batches(["request_id", "item_id", task]):
+        ids = [batch.column(name).cast(pa.string()) for name in ("request_id", "item_id")]
+        share = hash_share(pc.binary_join_element_wise(*ids, "|"), salt="negatives")
+        happened = pc.greater(batch.column(task).cast(pa.float64()), 0)
+        parts.append(
+            pc.fill_null(happened, True).to_numpy() | (share < rate)
+        )  # null: refused later
+    drawn = np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+    kept = drawn
+    if split.kept is not None:
+        kept = split.kept.copy()
+        kept[split.kept] = drawn
+    return SplitFile(split.path, int(kept.sum()), kept)
+
+
+def _stages(split: SplitFile, tasks: Mapping[str, Task]) -> list[tuple[str, str]]:
+    """Find labels that are positive where the stage before them is not."""
+    problems = []
+    for name, task in tasks.items():
+        if task.after is None:
+            continue
+        early = (_floats(split, name) > 0) & (_floats(split, task.after) == 0)
+        if early.any():
+            row = int(np.argmax(early))
+            what = (
+                f"label {name} is positive and {task.after}, which it comes after, is 0 in "
+                f"{int(early.sum()):,} rows, the first of them {row}"
+            )
+            fix = f"Export the missing {task.after} events, or take `after` from tasks.{name}"
+            problems.append((what, fix))
+    return problems
 
 
 def _label(split: SplitFile, name: str, task: Task) -> list[tuple[str, str]]:

@@ -129,7 +129,7 @@ def write_samples(
     Raises:
         ShopguideError: the disk is full, or the folder cannot be written to.
     """
-    layout = Layout(len(preprocessing.categorical), preprocessing.numeric_width, len(tasks))
+    layout = Layout(preprocessing.code_width, preprocessing.numeric_width, len(tasks))
     names = [*preprocessing.names, SHOWN_AT, *tasks, WEIGHT]
     rank, ranks = share
     start = 0

@@ -22,7 +22,7 @@ def label_statistics(train: Samples, tasks: Mapping[str, Task]) -> dict[str, Lab
         train: training rows, labels in the order of the tasks.
         tasks: the spec's tasks.
     """
-    weight = _undo_drawing(train, tasks)
+    weight = undo_drawing(train, tasks)
     found: dict[str, LabelStatistics] = {}
     for position, (name, task) in enumerate(tasks.items()):
         label = train.labels[:, position]
@@ -38,7 +38,7 @@ def label_statistics(train: Samples, tasks: Mapping[str, Task]) -> dict[str, Lab
     return found
 
 
-def _undo_drawing(train: Samples, tasks: Mapping[str, Task]) -> Tensor:
+def undo_drawing(train: Samples, tasks: Mapping[str, Task]) -> Tensor:
     """Return weights [N] in which a negative counts for all those of which it was drawn."""
     weight = train.weight.double()
     for position, task in enumerate(tasks.values()):

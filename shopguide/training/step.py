@@ -96,7 +96,8 @@ class Stepper:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             shared, x = self.network.shared(batch.categorical, batch.numeric)
         shared = shared.float()
-        outcomes = self.network.outcomes(shared, x.float())
+        offsets = self.network.bias(batch.categorical)
+        outcomes = self.network.outcomes(shared, x.float(), offsets)
         losses = self.network.losses(outcomes, labels, batch.weight)
         if self.group.size > 1:
             weight = batch.weight.sum()

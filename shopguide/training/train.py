@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from shopguide.bundle import Contents, write_bundle
+from shopguide.bundle import CategoricalInput, Contents, ListInput, write_bundle
 from shopguide.bundle.bundle import PREDICTION, open_session, run_graph
 from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.bundle.write import task_entries
@@ -116,7 +116,7 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
 def build_network(spec: Spec, gathered: Gathered) -> Network:
     """Return an untrained network for the gathered inputs."""
     return Network(
-        inputs=Inputs.of(gathered.preprocessing),
+        inputs=Inputs.of(gathered.preprocessing, spec.model),
         tasks=spec.tasks,
         statistics=gathered.statistics,
         model=spec.model,
@@ -129,12 +129,13 @@ def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) 
     for section, names in _NOT_IDENTITY.items():
         for name in names:
             document[section].pop(name)
+    served = gathered.preprocessing.served()
     return Course(
         train=gathered.train,
         valid=gathered.valid,
         rates=gathered.rates,
         seed=spec.seed,
-        categoricals=[column.name for column in gathered.preprocessing.categorical],
+        categoricals=[column.name for column in served.coded if not _shares(column)],
         group=group,
         checkpoint=around.checkpoint,
         resume=around.resume,
@@ -179,7 +180,7 @@ def _write(
     contents = Contents(
         spec=spec,
         graph=graph,
-        preprocessing=gathered.preprocessing,
+        preprocessing=gathered.preprocessing.served(),
         calibrators=calibrators,
         profile=gathered.profile,
         golden=_golden(gathered, predictions),
@@ -211,12 +212,13 @@ def _score(
 ) -> tuple[dict[str, NDArray[np.float64]], pa.Table]:
     """Return the raw predictions for the validation period, and its keys, labels and weights."""
     session = open_session(graph, threads=spec.training.threads)
+    served = gathered.preprocessing.served()
     narrow = [*KEYS, *spec.tasks, WEIGHT]
     predictions: dict[str, list[NDArray[np.float64]]] = {}
     tables = []
-    names = [*narrow, *gathered.preprocessing.names, SHOWN_AT]
+    names = [*narrow, *served.names, SHOWN_AT]
     for batch in gathered.valid_split.batches(names):
-        for name, values in run_graph(session, gathered.preprocessing, batch).items():
+        for name, values in run_graph(session, served, batch).items():
             predictions.setdefault(name, []).append(values)
         tables.append(batch.select(narrow))
     raw = {name: np.concatenate(parts) for name, parts in predictions.items()}
@@ -225,7 +227,7 @@ def _score(
 
 def _golden(gathered: Gathered, predictions: Mapping[str, NDArray[np.float64]]) -> pa.Table:
     """Return whole requests of the validation period, up to 200 rows, with their predictions."""
-    names = list(dict.fromkeys((*KEYS, *gathered.preprocessing.names)))
+    names = list(dict.fromkeys((*KEYS, *gathered.preprocessing.served().names)))
     table = next(gathered.valid_split.batches(names)).slice(0, _GOLDEN_ROWS + 1)
     requests = table.column("request_id").to_pylist()
     rows = min(len(requests), _GOLDEN_ROWS)
@@ -235,6 +237,10 @@ def _golden(gathered: Gathered, predictions: Mapping[str, NDArray[np.float64]]) 
     for task, values in predictions.items():
         golden = golden.append_column(PREDICTION.format(task), pa.array(values[:rows]))
     return golden
+
+
+def _shares(column: CategoricalInput | ListInput) -> bool:
+    return isinstance(column, ListInput) and column.of is not None
 
 
 def _require_a_weight(spec: Spec) -> None:

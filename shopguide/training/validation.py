@@ -21,9 +21,9 @@ def valid_losses(network: Network, valid: SampleFile, group: Group) -> Tensor:
     blocks = valid.blocks()
     for start in range(0, len(blocks), _BLOCKS):
         batch = valid.layout.split(valid.read(blocks[start : start + _BLOCKS]))
-        losses = network.losses(
-            network(batch.categorical, batch.numeric), batch.labels, batch.weight
-        )
+        shared, x = network.shared(batch.categorical, batch.numeric)
+        outcomes = network.outcomes(shared, x, network.bias(batch.categorical))
+        losses = network.losses(outcomes, batch.labels, batch.weight)
         weight = batch.weight.double().sum()
         sums[:-1] += losses.double() * weight
         sums[-1] += weight

@@ -86,8 +86,10 @@ def test_drawing_a_share_of_the_negatives_is_undone_in_what_is_predicted() -> No
         if isinstance(module, torch.nn.BatchNorm1d):
             module.eval()  # the same numbers in both modes
     rows = torch.randint(5, (20, 1)), torch.randn(20, 3)
-    drawn = {name: outcome.expected() for name, outcome in net(*rows).items()}
-    whole = {name: outcome.expected() for name, outcome in net.eval()(*rows).items()}
+    shared, x = net.shared(*rows)
+    offsets = net.bias(rows[0])
+    drawn = {name: o.expected() for name, o in net.outcomes(shared, x, offsets).items()}
+    whole = {name: o.expected() for name, o in net.eval()(*rows).items()}
     odds, seen = (p["click"] / (1 - p["click"]) for p in (whole, drawn))
     torch.testing.assert_close(seen, odds / 0.1, rtol=1e-4, atol=1e-5)
     # given a click, nothing was drawn: the conditional is the same

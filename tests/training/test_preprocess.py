@@ -6,6 +6,7 @@ import pytest
 
 from shopguide.bundle import NumericInput
 from shopguide.features.catalogue import ModelInput
+from shopguide.spec.model import Model
 from shopguide.training.hashing import hash_share
 from shopguide.training.preprocess import fit_preprocessing, heavy_tailed, vocabulary
 
@@ -18,7 +19,7 @@ def column(name: str, kind: str = "numeric") -> ModelInput:
 
 def fitted(values: np.ndarray) -> NumericInput:
     table = pa.table({"x": pa.array(values, from_pandas=True)})
-    found = fit_preprocessing(table, [column("x")], min_count=1, max_vocabulary=10)
+    found = fit_preprocessing(table, [column("x")], Model())
     return found.numeric[0]
 
 
