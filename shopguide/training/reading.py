@@ -151,10 +151,11 @@ def _thin(split: SplitFile, task: str, rate: float) -> SplitFile:
 def _stages(split: SplitFile, tasks: Mapping[str, Task]) -> list[tuple[str, str]]:
     """Find labels that are positive where the stage before them is not."""
     problems = []
+    counts = _floats(split, WEIGHT) != 0
     for name, task in tasks.items():
         if task.after is None:
             continue
-        early = (_floats(split, name) > 0) & (_floats(split, task.after) == 0)
+        early = (_floats(split, name) > 0) & (_floats(split, task.after) == 0) & counts
         if early.any():
             row = int(np.argmax(early))
             what = (
