@@ -113,7 +113,7 @@ def test_the_test_period_may_begin_the_moment_learning_ends() -> None:
 
 def test_sizes_are_met_at_their_limit() -> None:
     counts = Counts(users=200, requests=300, impressions=900, events={"click": 99})
-    found = list(guards.sizes(counts, ["click"], Gate(min_users=200, min_events=100)))
+    found = list(guards.sizes(counts, ["click"], [], Gate(min_users=200, min_events=100)))
     assert [(guard.name, guard.passes) for guard in found] == [
         ("min_users", True),
         ("min_events:click", False),
