@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.evaluation.calibration import Reliability
 from shopguide.evaluation.money import DecileChart
-from shopguide.evaluation.task_metrics import TaskMetrics
 
 Floats = NDArray[np.float64]
+Pairs = tuple[tuple[float, float], ...]
 _TICKS = 4
 
 
@@ -21,23 +22,31 @@ class Plot:
         high: value at 100 %.
         ticks: round values inside, and where they lie in percent.
         points: predicted and observed of each bin, in percent; observed from the top.
+        before: likewise, of the predictions before calibration.
         values: the same as numbers, for a reader who does not see the plot.
     """
 
     high: float
-    ticks: tuple[tuple[float, float], ...]
-    points: tuple[tuple[float, float], ...]
-    values: tuple[tuple[float, float], ...]
+    ticks: Pairs
+    points: Pairs
+    before: Pairs
+    values: Pairs
 
 
-def reliability_plot(task: TaskMetrics) -> Plot:
-    """Return a reliability curve: x predicted, y observed, both from 0 to the largest."""
-    return _plot(task.reliability.predicted, task.reliability.observed)
+def reliability_plot(curve: Reliability, before: Reliability | None = None) -> Plot:
+    """Return a reliability curve: x predicted, y observed, both from 0 to the largest.
+
+    Args:
+        curve: of the predictions as they are served.
+        before: of the same before calibration.
+    """
+    former = () if before is None else _pairs(before.predicted, before.observed)
+    return _plot(_pairs(curve.predicted, curve.observed), former)
 
 
 def decile_plot(chart: DecileChart) -> Plot:
     """Return a decile chart: heights of predicted and observed, both from 0 to the largest."""
-    return _plot(chart.predicted, chart.observed)
+    return _plot(_pairs(chart.predicted, chart.observed), ())
 
 
 def scale_top(largest: float) -> tuple[float, tuple[tuple[float, float], ...]]:
@@ -61,8 +70,15 @@ def figure(value: float | None, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
-def _plot(x: Floats, y: Floats) -> Plot:
-    high, ticks = scale_top(float(max(x.max(initial=0.0), y.max(initial=0.0))))
-    pairs = tuple(zip(x.tolist(), y.tolist(), strict=True))
-    points = tuple((round(100 * a / high, 2), round(100 - 100 * b / high, 2)) for a, b in pairs)
-    return Plot(high, ticks, points, pairs)
+def _pairs(x: Floats, y: Floats) -> Pairs:
+    return tuple(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _plot(values: Pairs, before: Pairs) -> Plot:
+    largest = max((value for pair in (*values, *before) for value in pair), default=0.0)
+    high, ticks = scale_top(largest)
+
+    def places(pairs: Pairs) -> Pairs:
+        return tuple((round(100 * a / high, 2), round(100 - 100 * b / high, 2)) for a, b in pairs)
+
+    return Plot(high, ticks, places(values), places(before), values)

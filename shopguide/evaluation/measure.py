@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import ShopguideError
+from shopguide.evaluation.calibration import Reliability, pcoc, reliability
 from shopguide.evaluation.categories import CategoryMetrics, category_metrics
 from shopguide.evaluation.evaluate import evaluate
 from shopguide.evaluation.lists import sums
 from shopguide.evaluation.rankings import Catalogue, Ranking, rankings
 from shopguide.evaluation.reading import codes, floats, read_split
 from shopguide.evaluation.slices import SliceMetrics, evaluate_slices
-from shopguide.evaluation.task_metrics import TaskMetrics
+from shopguide.evaluation.task_metrics import TaskMetrics, as_lists, finite
 from shopguide.files import sha256
 from shopguide.objective.replay import Requests
 
@@ -29,6 +30,30 @@ FORMAT = 1
 """Version of evaluation.json."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncalibrated:
+    """What a task's predictions were before its calibrator.
+
+    Args:
+        calibrator: kind of the calibrator.
+        pcoc: predicted over observed.
+        reliability: the calibration curve.
+    """
+
+    calibrator: str
+    pcoc: float
+    reliability: Reliability
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as JSON has them."""
+        return {
+            "calibrator": self.calibrator,
+            "pcoc": finite(self.pcoc),
+            "ece": finite(self.reliability.ece),
+            "reliability": as_lists(asdict(self.reliability)),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,7 @@ class Evaluation:
         units: of the amounts, by task.
         titles: of the tasks.
         tasks: metrics by binary and amount task.
+        uncalibrated: by task that has a calibrator, what there was before it.
         categories: metrics by category task.
         rankings: by the score, where λ was solved, and by each task.
         slices: of the columns that were named.
@@ -70,6 +96,7 @@ class Evaluation:
     units: dict[str, str]
     titles: dict[str, str]
     tasks: dict[str, TaskMetrics]
+    uncalibrated: dict[str, Uncalibrated]
     categories: dict[str, CategoryMetrics]
     rankings: list[Ranking]
     slices: list[SliceMetrics]
@@ -93,6 +120,7 @@ class Evaluation:
             },
             "k": self.k,
             "tasks": {name: found.to_dict() for name, found in self.tasks.items()},
+            "uncalibrated": {n: found.to_dict() for n, found in self.uncalibrated.items()},
             "categories": {name: found.to_dict() for name, found in self.categories.items()},
             "rankings": [found.to_dict() for found in self.rankings],
             "slices": [
@@ -138,7 +166,8 @@ def evaluate_bundle(
     requests = replace(
         Requests.from_table(table, spec, where=str(file)), weight=floats(table, "sample_weight")
     )
-    predictions = loaded.predict(table)
+    raw = loaded.predict_raw(table)
+    predictions = loaded.calibrators.apply(raw, loaded.manifest.tasks)
     tasks = evaluate(requests, predictions, spec)
     places = k or spec.objective.discount.k
     times = pc.min_max(table.column("shown_at")).as_py()
@@ -161,6 +190,7 @@ def evaluate_bundle(
         units={name: task.unit for name, task in spec.amount_tasks().items()},
         titles={name: task.title or name for name, task in spec.tasks.items()},
         tasks=tasks,
+        uncalibrated=_uncalibrated(loaded, requests, raw),
         categories=_categories(loaded, table, requests.weight),
         rankings=_rankings(loaded, requests, predictions, table, file, places),
         slices=evaluate_slices(requests, predictions, spec.quantities(), table, named),
@@ -184,6 +214,19 @@ def _rankings(
         scores = {"score": loaded.score(predictions)} | scores
     catalogue = _catalogue(table, file, next(iter(loaded.spec.quantities())))
     return rankings(requests, scores, list(loaded.spec.quantities()), catalogue, k=k)
+
+
+def _uncalibrated(
+    loaded: Bundle, requests: Requests, raw: dict[str, NDArray[np.float64]]
+) -> dict[str, Uncalibrated]:
+    return {
+        name: Uncalibrated(
+            calibrator.kind,
+            pcoc(requests.outcomes[name], raw[name], requests.weight),
+            reliability(requests.outcomes[name], raw[name], requests.weight),
+        )
+        for name, calibrator in loaded.calibrators.tasks.items()
+    }
 
 
 def _categories(

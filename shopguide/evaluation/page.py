@@ -51,13 +51,21 @@ def html(evaluation: Evaluation) -> str:
         .render(
             found=evaluation,
             metrics=METRICS,
-            plots={n: charts.reliability_plot(t) for n, t in evaluation.tasks.items()},
+            plots=_curves(evaluation),
             bars={
                 n: charts.decile_plot(t.deciles) for n, t in evaluation.tasks.items() if t.deciles
             },
             figure=charts.figure,
         )
     )
+
+
+def _curves(evaluation: Evaluation) -> dict[str, charts.Plot]:
+    former = {name: found.reliability for name, found in evaluation.uncalibrated.items()}
+    return {
+        name: charts.reliability_plot(task.reliability, former.get(name))
+        for name, task in evaluation.tasks.items()
+    }
 
 
 @cache

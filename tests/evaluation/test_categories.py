@@ -1,12 +1,21 @@
 """Metrics of categories against scikit-learn."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
+from shopguide.bundle import load_bundle
 from shopguide.evaluation.categories import category_metrics
+from shopguide.evaluation.measure import evaluate_bundle
+from shopguide.evaluation.page import html
+from shopguide.spec import check_text
+from shopguide.training import train_mtl
+from tests.training.conftest import SPEC, write_training_set
 
 CLASSES = ("browse", "compare", "buy", "none")
 
@@ -57,3 +66,25 @@ def test_one_class_and_no_weight_have_reasons() -> None:
     assert set(none.reasons.values()) == {"all weights are 0"}
     for found in (one, none):
         assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_bundle_with_a_category_is_measured_on_it(tmp_path: Path) -> None:
+    document = check_text(SPEC, where="planted spec").model_dump(mode="json")
+    document["tasks"]["intent"] = {
+        "kind": "category", "classes": {"buy": "purchase", "browse": "click"}, "other": "leave",
+    }  # fmt: skip
+    document["training"]["epochs"] = 1
+    write_training_set(tmp_path, requests={"train": 200, "valid": 60, "test": 60}, seed=2)
+    for split in ("train", "valid", "test"):
+        table = pq.read_table(tmp_path / f"{split}.parquet")
+        bought, clicked = table["purchase"].to_numpy(), table["click"].to_numpy()
+        codes = np.where(bought == 1, 0, np.where(clicked == 1, 1, 2)).astype(np.int8)
+        table = table.append_column("intent", pa.array(codes))
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    train_mtl(check_text(json.dumps(document), where="planted spec"), tmp_path, tmp_path / "model")
+    found = evaluate_bundle(tmp_path / "model", tmp_path)
+    guess = load_bundle(tmp_path / "model").probabilities(table)["intent"].argmax(axis=1)
+    assert found.categories["intent"].metrics["accuracy"] == pytest.approx((guess == codes).mean())
+    assert list(found.tasks) == ["click", "purchase", "order_value"]
+    assert json.dumps(found.to_json(), allow_nan=False)
+    assert ">leave</th>" in html(found)

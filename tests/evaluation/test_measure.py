@@ -14,14 +14,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from shopguide.bundle import load_bundle
+from shopguide.bundle import Calibrators, Platt, load_bundle, write_bundle
 from shopguide.cli import evaluate as verb
 from shopguide.cli.main import app
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.evaluation.measure import Evaluation, evaluate_bundle
 from shopguide.evaluation.page import EVALUATION, PAGE, html, write_evaluation
 from shopguide.spec import check_text
-from tests.gate.conftest import SPEC, TRUTH, Shop, planted
+from tests.gate.conftest import BIAS, SPEC, TRUTH, Shop, contents, planted
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,24 @@ def test_the_page_shows_the_figures_of_the_json(found: Evaluation, tmp_path: Pat
 
 def test_a_name_that_is_html_is_shown_as_text(found: Evaluation) -> None:
     assert "&lt;b&gt;bold" in html(replace(found, title="<b>bold"))
+
+
+def test_what_a_calibrator_did_is_shown(shop: Shop, tmp_path: Path) -> None:
+    sure = Calibrators(tasks={"click": Platt(slope=1.0, intercept=1.0)})
+    table = shop.table()
+    parts = replace(contents(shop.spec, TRUTH, BIAS, 0, table), calibrators=sure)
+    write_bundle(tmp_path / "bundle", parts)
+    found = evaluate_bundle(tmp_path / "bundle", shop.test_set)
+    before, label = found.uncalibrated["click"], table.column("click").to_numpy()
+    raw = load_bundle(tmp_path / "bundle").predict_raw(table)["click"]
+    assert list(found.uncalibrated) == ["click"]
+    assert before.calibrator == "platt"
+    assert before.pcoc == pytest.approx(raw.sum() / label.sum())
+    assert found.tasks["click"].metrics["pcoc"] > before.pcoc + 0.3
+    assert found.to_json()["uncalibrated"]["click"]["ece"] < 0.05  # type: ignore[index]
+    page = html(found)
+    assert "clicks: dotted before its calibrator (platt)" in page
+    assert page.count('class="former"') == 1
 
 
 def test_one_class_is_measured_and_drawn(shop: Shop, bundle: Path, tmp_path: Path) -> None:
