@@ -20,7 +20,7 @@ _FEW = 8  # so many best are found faster one by one than by sorting
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Requests of alike length.
+    """Requests of alike length: each is longer than half of the longest.
 
     Args:
         requests: their indices [B].
@@ -79,18 +79,16 @@ class Lists:
         """
         padded = np.append(scores, -np.inf)
         for block in self.blocks:
-            rows = best_rows(block.rows, padded[block.rows], k, beyond=self.length)
-            yield Block(block.requests, rows)
+            yield Block(block.requests, best_rows(block.rows, padded[block.rows], k))
 
 
-def best_rows(rows: Indices, scores: Floats, k: int | None, *, beyond: int) -> Indices:
+def best_rows(rows: Indices, scores: Floats, k: int | None) -> Indices:
     """Return each list's rows by score, best first [B, min(k, L)]; the earlier column on a tie.
 
     Args:
-        rows: [B, L].
-        scores: of the rows [B, L], −∞ where there is none; overwritten.
+        rows: of a block [B, L].
+        scores: of the rows [B, L], −∞ beyond a list's end; overwritten.
         k: ranks asked for; None: all.
-        beyond: what `rows` holds where there is none.
     """
     width = rows.shape[1]
     if k is None or k > _FEW or 2 * k > width:
@@ -98,9 +96,8 @@ def best_rows(rows: Indices, scores: Floats, k: int | None, *, beyond: int) -> I
         return np.take_along_axis(rows, order, axis=1)
     found = np.empty((len(rows), k), dtype=np.int64)
     each = np.arange(len(rows))
-    for rank in range(k):
+    for rank in range(k):  # every list of a block is longer than half its width, so has k rows
         at = scores.argmax(axis=1)  # the first of the largest
-        some = scores[each, at] > -np.inf
-        found[:, rank] = np.where(some, rows[each, at], beyond)
+        found[:, rank] = rows[each, at]
         scores[each, at] = -np.inf
     return found

@@ -17,7 +17,7 @@ def _solution(goals: int = 3, points: int = 5, fallback: str | None = None) -> S
     front = [
         FrontPoint(
             weights={"click": p / 10, "buy": 1 - p / 10},
-            goals={name: 1 + ((p * (k + 2)) % 7) / 50 for k, name in enumerate(names)},
+            goals={name: 2 + ((p * (k + 2)) % 7) / 25 for k, name in enumerate(names)},
             objective=1 + p / 100,
         )
         for p in range(points)
@@ -29,7 +29,7 @@ def _solution(goals: int = 3, points: int = 5, fallback: str | None = None) -> S
             solver="nash",
         ),
         reference="equal weights",
-        reference_goals=dict.fromkeys(names, 1.0),
+        reference_goals=dict.fromkeys(names, 2.0),
         champion=None,
         front=front,
         chosen=3,
@@ -88,7 +88,7 @@ def test_the_figures_are_those_of_the_solution() -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "nash chose point 3 of 5 on the front: J 1.0300 on validation" in text
     assert "dominates 1.250 times the volume" in text
-    # goal0 of point 3: ((3 · 2) mod 7) / 50 = 12 %
+    # goal0 of point 3: 2 + ((3 · 2) mod 7) / 25 = 2.24 over 2
     assert "+12.00 % +1.23 % +8.77 %" in text
     assert "J − 1 +3.00 % +1.00 % +2.00 %" in text
     assert "– –" in text

@@ -74,6 +74,16 @@ def test_one_goal_has_a_front_of_one_point() -> None:
     assert hypervolume(values, np.array([2.0])) == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("goals", [5, 6, 9])
+def test_the_volume_of_many_goals_is_near_and_always_the_same(goals: int) -> None:
+    reference = np.full(goals, 3.0)
+    assert hypervolume(reference[None], reference) == pytest.approx(1.0, rel=0.01)
+    # one box of 2 in the first goal, one of 2 in the second, that share the unit box
+    points = np.ones((2, goals)) + np.eye(goals)[:2]
+    assert hypervolume(points, np.ones(goals)) == pytest.approx(3.0, rel=0.01)
+    assert hypervolume(points, np.ones(goals)) == hypervolume(points, np.ones(goals))
+
+
 def test_equal_points_are_one() -> None:
     values = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0], [1.0, 1.0]])
     assert non_dominated(values).tolist() == [True, True, False, False]

@@ -1,11 +1,13 @@
 """On the simulated shop, whose truth is known, goals and trade-offs are the true ones."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from shopguide.fusion import Fusion
 from shopguide.logs.simulator import Outcome, Shop, simulate
 from shopguide.objective import Requests, find_solution
 from shopguide.objective.policies import Policies
@@ -51,6 +53,26 @@ def test_replayed_goals_are_the_true_values_of_every_ranking(shop: Shop, spec: S
         truth = shop.true_values(scores, spec, discount=spec.objective.discount)
         assert policies.values(weights) == pytest.approx(list(truth.values()), rel=1e-9)
         assert policies.values_of(scores).tolist() == policies.values(weights).tolist()
+
+
+@pytest.mark.parametrize("form", ["additive", "multiplicative"])
+def test_a_fusion_of_another_period_is_found_among_the_rankings(
+    shop: Shop, spec: Spec, form: Literal["additive", "multiplicative"]
+) -> None:
+    objective = spec.objective.model_copy(update={"fusion": form})
+    asked = spec.model_copy(update={"objective": objective})
+    policies = _policies(shop, asked, shop.labelled(spec))
+    means = {"click": 0.7, "purchase": 0.01, "order_value": 3.0}
+    fusion = Fusion(form, {"click": 0.2, "purchase": 0.3, "order_value": 0.5}, means)
+    weights = policies.weights_of(fusion)
+    assert weights is not None
+    assert weights.sum() == pytest.approx(1)
+    assert policies.values(weights) == pytest.approx(policies.values_of(fusion.score(_known(shop))))
+    other = Fusion(
+        "additive" if form == "multiplicative" else "multiplicative", {"click": 1}, means
+    )
+    assert policies.weights_of(other) is None
+    assert policies.weights_of(Fusion(form, {"cart": 1.0}, {"cart": 0.1})) is None
 
 
 @pytest.mark.parametrize("weights", [(0.2, 0.4, 0.4), (0.8, 0.1, 0.1), (0.0, 0.0, 1.0)])

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shopguide.bundle import load_bundle
+from shopguide.bundle import load_bundle, with_fusion
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.fusion import Fusion
 from shopguide.objective import SOLVERS, read_solution, solve_objective
 from shopguide.spec import Spec
 from tests.objective.conftest import Shop
@@ -150,6 +151,29 @@ def test_a_model_solved_against_itself_scores_one(shop: Shop, tmp_path: Path) ->
     )
     assert again.objective >= 1
     assert again.objective == pytest.approx(1, abs=0.01)  # the search may find a little more
+
+
+def test_the_champions_own_trade_off_is_among_those_tried(shop: Shop, tmp_path: Path) -> None:
+    weights, means = {"click": 0.4321, "buy": 0.5679}, {"click": 0.3, "buy": 0.6}
+    with_fusion(shop.bundle(), tmp_path / "held", Fusion("additive", weights, means))
+    spec = _with(shop.spec, solver="epsilon", floors={"clicks": 1.0, "purchases": 1.0})
+    summary = solve_objective(
+        spec, shop.bundle(), shop.training_set, tmp_path / "out", champion=tmp_path / "held"
+    )
+    assert summary.fallback is None
+    assert summary.objective >= 1
+
+
+def test_goals_that_no_task_predicts_are_ranked_by_all_tasks(shop: Shop, tmp_path: Path) -> None:
+    goals = {"need": {"task": "p_buy", "weight": 1.0}}
+    summary = solve_objective(
+        _with(shop.spec, goals=goals, outcomes=["p_buy"]),
+        shop.bundle(),
+        shop.training_set,
+        tmp_path / "out",
+    )
+    assert list(summary.weights) == ["click", "buy"]
+    assert summary.weights["buy"] == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize("form", ["additive", "multiplicative"])
