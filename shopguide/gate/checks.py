@@ -1,6 +1,6 @@
 """Every guard of one candidate, from the case and its predictions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -22,13 +22,16 @@ def compatible(case: Case, challenger: Bundle) -> list[Guard]:
     return list(guards.compatibility(champion, models.entry(challenger, None), missing))
 
 
-def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> Iterator[Guard]:
+def checks(
+    case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality], leaks: Sequence[Leak]
+) -> Iterator[Guard]:
     """Yield every guard of a challenger.
 
     Args:
         case: what is judged.
         challenger: one of its candidates.
         tasks: how well it predicts.
+        leaks: those of the test set; what the challenger does not read is none of its.
     """
     gate = case.spec.gate
     counts, outcomes = case.counts(), case.test.requests.outcomes
@@ -43,9 +46,10 @@ def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> 
             yield guards.period(name, learnt, periods["test"])
     uniform = [name for name in goals if np.ptp(outcomes[name]) == 0]
     yield from guards.sizes(counts, goals, uniform, gate)
-    leaks = _leaks(case, challenger)
-    yield from guards.feature_leaks(leaks, gate)
-    waived = {leak.task for leak in leaks if leak.feature in gate.waive_leaks}
+    read = set(models.input_columns(challenger))
+    mine = [leak for leak in leaks if leak.feature in read]
+    yield from guards.feature_leaks(mine, gate)
+    waived = {leak.task for leak in mine if leak.feature in gate.waive_leaks}
     guarded = [name for name in goals if name in tasks]
     yield from guards.prediction_guards(tasks, guarded, waived, gate)
     if case.champion is None:
@@ -53,12 +57,12 @@ def checks(case: Case, challenger: Bundle, tasks: Mapping[str, TaskQuality]) -> 
     yield from _latency(case, challenger)
 
 
-def _leaks(case: Case, challenger: Bundle) -> list[Leak]:
-    """Return the leaking inputs of a challenger, each with the task that it tells best."""
+def leaks_of(case: Case) -> list[Leak]:
+    """Return the leaking inputs of the challengers, each with the task that it tells best."""
     outcomes = case.test.requests.outcomes
     labels = {task: outcomes[task] for task in case.spec.quantities()}
     worst: dict[str, Leak] = {}
-    inputs = models.input_columns(challenger)
+    inputs = list(dict.fromkeys(models.input_columns(*case.challengers)))
     for leak in find_leaks(case.test.table, inputs, labels, case.spec.gate.max_auc):
         former = worst.get(leak.feature)
         if former is None or leak.auc > former.auc:

@@ -13,11 +13,12 @@ from shopguide.evaluation import TaskMetrics, evaluate
 from shopguide.gate import gains, models
 from shopguide.gate.case import Case
 from shopguide.gate.caveats import warnings_about
-from shopguide.gate.checks import checks, compatible
+from shopguide.gate.checks import checks, compatible, leaks_of
 from shopguide.gate.criteria import against_champion, first_champion
 from shopguide.gate.decision import SCHEMA, Candidate, Decision, Guard, TaskQuality
 from shopguide.gate.decision_file import sealed
 from shopguide.gate.gains import Compared, Gains, Level
+from shopguide.gate.leaks import Leak
 from shopguide.gate.ledger import Look
 from shopguide.gate.quality import task_quality
 from shopguide.gate.reasons import Reason, verdict_of
@@ -60,8 +61,9 @@ def judge(case: Case) -> Decision:
         case, held.scores if held else None, [s.scores for s in scored], comparable, level
     )
     former = evaluate(case.test.requests, held.predictions, case.spec) if held else None
+    leaks = leaks_of(case)
     judged = [
-        _judge_one(case, bundle, found, s.predictions, former if fits else None, spending)
+        _judge_one(case, bundle, found, s.predictions, former if fits else None, leaks, spending)
         for bundle, found, s, fits in zip(
             case.challengers, compared.gains, scored, comparable, strict=True
         )
@@ -116,10 +118,11 @@ def _judge_one(
     found: Gains,
     predictions: Mapping[str, Array],
     former: Mapping[str, TaskMetrics] | None,
+    leaks: Sequence[Leak],
     spending: Spending | None,
 ) -> Judged:
     tasks = task_quality(case.spec, case.test, predictions, former)
-    guarded = tuple(checks(case, bundle, tasks))
+    guarded = tuple(checks(case, bundle, tasks, leaks))
     return Judged(
         bundle, found, tasks, guarded, _reasons(case, bundle, found, tasks, guarded, spending)
     )

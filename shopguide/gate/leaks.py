@@ -16,6 +16,12 @@ AGREEMENT = 0.999
 _GLANCE = 20_000  # rows on which most features are cleared
 _SUSPICIOUS = 0.9  # an AUC below this on a glance is not one of `max_auc` on all rows
 _FOLDS = 2
+_CATEGORIES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_dictionary,
+    pa.types.is_null,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class _Column:
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> "_Column":
         kind = column.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        if any(is_kind(kind) for is_kind in _CATEGORIES):
             encoded = column.cast(pa.string()).dictionary_encode("encode").combine_chunks()
             if isinstance(encoded, pa.ChunkedArray):
                 encoded = encoded.chunk(0)
@@ -95,7 +101,8 @@ class _Column:
         else:
             assert self.numbers is not None, "one of the two is there"
             found = self.numbers[inside]
-            lowest = np.nanmin(found, initial=0.0) - 1.0
+            known = found[~np.isnan(found)]
+            lowest = known.min(initial=0.0) - 1.0
             scores = np.where(np.isnan(found), lowest, found)  # null: a value of its own
         auc = _auc(scores, positive)
         return max(auc, 1 - auc)

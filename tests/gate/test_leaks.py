@@ -80,6 +80,21 @@ def test_zeros_are_no_leak_of_a_label_that_is_nearly_always_zero() -> None:
     assert found(np.zeros(ROWS), rare) == []
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.nulls(ROWS),
+        pa.nulls(ROWS, pa.string()),
+        pa.nulls(ROWS, pa.float64()),
+        np.full(ROWS, np.inf),
+        np.where(RNG.random(ROWS) < 0.5, -np.inf, np.nan),
+        pa.array(["a", None] * (ROWS // 2)).dictionary_encode(),
+    ],
+)
+def test_an_odd_column_is_looked_at_without_a_complaint(column: object) -> None:
+    assert found(column) == []
+
+
 @pytest.mark.parametrize("label", [np.zeros(ROWS), np.ones(ROWS)])
 def test_a_label_of_one_class_is_told_by_nothing(label: NDArray[np.float64]) -> None:
     assert found(label, label) == []

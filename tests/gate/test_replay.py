@@ -16,7 +16,9 @@ from tests.gate.test_decide import changed
 @pytest.fixture(scope="module")
 def former(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("former")
-    spec = changed(shop.spec, max_latency_ms=50.0, confidence=0.9).model_copy(update={"seed": 11})
+    spec = changed(shop.spec, max_latency_ms=10_000.0, confidence=0.9).model_copy(
+        update={"seed": 11}
+    )
     vague = shop.model("held", VAGUE, seed=4)
     decide(spec, shop.model("good"), shop.test_set, out, champion=vague, champion_version="4")
     return out

@@ -59,7 +59,7 @@ class Page(HTMLParser):
 def compared(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Decision]:
     out = tmp_path_factory.mktemp("compared")
     vague = shop.model("vague", VAGUE)
-    spec = changed(shop.spec, slices=["region"], max_latency_ms=50.0)
+    spec = changed(shop.spec, slices=["region"], max_latency_ms=10_000.0)
     return out, decide(spec, shop.model("good"), shop.test_set, out, champion=vague)
 
 
@@ -98,7 +98,11 @@ def rich(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, De
     vague = shop.model("vague", VAGUE)
     spending = AlphaSpending(function="bonferroni", horizon=30)
     spec = changed(
-        shop.spec, slices=["region"], slice_margin=0.1, max_latency_ms=50.0, alpha_spending=spending
+        shop.spec,
+        slices=["region"],
+        slice_margin=0.1,
+        max_latency_ms=10_000.0,
+        alpha_spending=spending,
     )
     candidates = [
         shop.model("solved", champion=vague),
