@@ -8,6 +8,8 @@ from shopguide.spec._section import Fraction, Name, Rate, Section
 from shopguide.spec.inputs import Buckets, Cross, ListInput, Transform, Units
 from shopguide.spec.parts import ArchitectureName
 
+Stored = Literal["float32", "float16", "int8"]
+
 
 class Model(Section):
     """The architecture shared by all tasks; sizes are numbers of units."""
@@ -157,6 +159,10 @@ class Training(Section):
     )
     row_fraction: Rate = Field(
         1.0, description="Share of training requests used, by hash (for learning curves)."
+    )
+    export: Stored = Field(
+        "float32",
+        description="How the bundle stores its weights; the run tells what fewer bits cost in AUC.",
     )
     calibration: Literal["auto", "none", "isotonic", "platt", "beta", "temperature"] = Field(
         "auto",

@@ -61,6 +61,8 @@ class TrainingRecord(Document):
         processes: that trained together.
         bfloat16: whether the shared layers were computed in it.
         candidates: models of which this one was chosen, itself included.
+        export_auc_loss: AUC by binary task before calibration that storing the weights in fewer
+            bits costs; empty with float32.
     """
 
     rows: int
@@ -77,6 +79,7 @@ class TrainingRecord(Document):
     processes: int = 1
     bfloat16: bool = False
     candidates: int = 1
+    export_auc_loss: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

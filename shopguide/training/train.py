@@ -29,6 +29,7 @@ from shopguide.training.gather import Gathered, gather
 from shopguide.training.loop import Course, Fit, Probe, Progress, fit
 from shopguide.training.metrics import valid_auc, valid_spearman
 from shopguide.training.reading import KEYS, WEIGHT
+from shopguide.training.shrink import shrink
 from shopguide.training.summary import TrainingRecord, TrainingSummary
 
 _GOLDEN_ROWS = 200
@@ -158,6 +159,15 @@ def _write(
     first = gathered.valid.read(gathered.valid.blocks()[: -(-_PARITY_ROWS // 256)])
     graph, parity = export_graph(network, gathered.valid.layout.split(first))
     raw, table = _score(spec, graph, gathered)
+    lost: dict[str, float] = {}
+    if spec.training.export != "float32":
+        whole, size = valid_auc(raw, table, spec.binary_tasks()), len(graph)
+        graph = shrink(graph, spec.training.export)
+        raw, table = _score(spec, graph, gathered)
+        lost = {n: whole[n] - v for n, v in valid_auc(raw, table, spec.binary_tasks()).items()}
+        told = ", ".join(f"{name} {loss:+.5f}" for name, loss in lost.items())
+        _log.info("export: %s, %.1f times smaller, AUC lost: %s", spec.training.export,
+                  size / len(graph), told)  # fmt: skip
     tasks = task_entries(spec)
     calibrators, calibration = fit_calibrators(raw, table, tasks, choice=spec.training.calibration)
     predictions = calibrators.apply(raw, tasks)
@@ -176,6 +186,7 @@ def _write(
         processes=group.size,
         bfloat16=loop.bfloat16,
         candidates=around.candidates,
+        export_auc_loss=lost,
     )
     contents = Contents(
         spec=spec,
