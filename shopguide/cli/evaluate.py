@@ -175,13 +175,13 @@ def _print_slices(found: "Evaluation") -> None:
 
     if not found.slices:
         return
-    table = _table("slice", "task", "impressions", "AUC or Gini", "PCOC")
+    table = _table("slice", "task", "impressions", "AUC or Gini", "PCOC", "NDCG")
     for part in found.slices:
         for name, task in part.tasks.items():
             best = task.metrics["auc" if task.kind == "binary" else "normalised_gini"]
             value = "none" if part.value is None else part.value
             where = (f"{part.column} = {value}", found.titles[name])
-            figures = (figure(best), figure(task.metrics["pcoc"]))
+            figures = map(figure, (best, task.metrics["pcoc"], part.ndcg(name)))
             table.add_row(*map(escape, where), f"{part.rows:,}", *figures)
     stdout.print(table)
 

@@ -39,7 +39,7 @@ def _print(found: "Answer") -> None:
     from shopguide.evaluation.off_policy.page import ESTIMATORS, every
 
     colour = "green" if found.answers else "red"
-    stdout.print(f"[bold {colour}]{escape(found.statement)}[/]", highlight=False)
+    stdout.print(f"[bold {colour}]{escape(found.statement)}[/]", highlight=False, soft_wrap=True)
     stdout.print(
         f"target {escape(found.target)}, {found.rows:,} decisions of {escape(found.where)}",
         highlight=False,

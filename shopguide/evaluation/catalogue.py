@@ -49,7 +49,7 @@ def catalogue_metrics(
         items: I ≥ 1, with those that no list has.
         k: places, ≥ 1.
         weights: of each request [R], ≥ 0, for novelty and exposure; None: 1 each.
-        popularity: of each item [I], in (0, 1], Σ = 1, as known before the lists.
+        popularity: of each item [I], in (0, 1], as known before the lists.
 
     Source: novelty: Vargas and Castells, "Rank and Relevance in Novelty and Diversity Metrics",
     RecSys 2011, §3 (free discovery); exposure: Diaz et al., "Evaluating Stochastic Rankings with

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -123,15 +123,7 @@ class Evaluation:
             "uncalibrated": {n: found.to_dict() for n, found in self.uncalibrated.items()},
             "categories": {name: found.to_dict() for name, found in self.categories.items()},
             "rankings": [found.to_dict() for found in self.rankings],
-            "slices": [
-                {
-                    "column": part.column,
-                    "value": part.value,
-                    "rows": part.rows,
-                    "tasks": {name: found.to_dict() for name, found in part.tasks.items()},
-                }
-                for part in self.slices
-            ],
+            "slices": [part.to_dict() for part in self.slices],
             "notes": self.notes,
         }
 
@@ -170,6 +162,9 @@ def evaluate_bundle(
     predictions = loaded.calibrators.apply(raw, loaded.manifest.tasks)
     tasks = evaluate(requests, predictions, spec)
     places = k or spec.objective.discount.k
+    rank = _ranker(
+        loaded, requests, predictions, _catalogue(table, file, next(iter(tasks))), places
+    )
     times = pc.min_max(table.column("shown_at")).as_py()
     found = Evaluation(
         title=spec.title or spec.name,
@@ -192,8 +187,8 @@ def evaluate_bundle(
         tasks=tasks,
         uncalibrated=_uncalibrated(loaded, requests, raw),
         categories=_categories(loaded, table, requests.weight),
-        rankings=_rankings(loaded, requests, predictions, table, file, places),
-        slices=evaluate_slices(requests, predictions, spec.quantities(), table, named),
+        rankings=rank(None),
+        slices=evaluate_slices(requests, predictions, spec.quantities(), table, named, rank),
         notes=list(spec.notes),
     )
     seconds = time.perf_counter() - started
@@ -201,19 +196,23 @@ def evaluate_bundle(
     return found
 
 
-def _rankings(
+def _ranker(
     loaded: Bundle,
     requests: Requests,
     predictions: dict[str, NDArray[np.float64]],
-    table: pa.Table,
-    file: Path,
+    catalogue: Catalogue,
     k: int,
-) -> list[Ranking]:
-    scores = {name: predictions[name] for name in loaded.spec.quantities()}
+) -> Callable[[NDArray[np.int64] | None], list[Ranking]]:
+    """Return what measures the lists, all or cut down to some rows."""
+    tasks = list(loaded.spec.quantities())
+    scores = {name: predictions[name] for name in tasks}
     if loaded.fusion is not None:
         scores = {"score": loaded.score(predictions)} | scores
-    catalogue = _catalogue(table, file, next(iter(loaded.spec.quantities())))
-    return rankings(requests, scores, list(loaded.spec.quantities()), catalogue, k=k)
+
+    def rank(rows: NDArray[np.int64] | None) -> list[Ranking]:
+        return rankings(requests, scores, tasks, catalogue, k=k, rows=rows)
+
+    return rank
 
 
 def _uncalibrated(

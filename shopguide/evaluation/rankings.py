@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class Catalogue:
     Args:
         item: index of each row's item [N].
         items: I.
-        popularity: of each item before the lists [I], Σ = 1; None where it is not known.
+        popularity: of each item before the lists [I], in (0, 1]; None where it is not known.
     """
 
     item: NDArray[np.int64]
@@ -60,6 +61,7 @@ def rankings(
     catalogue: Catalogue,
     *,
     k: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> list[Ranking]:
     """Return the metrics of several orders of the same lists.
 
@@ -72,32 +74,58 @@ def rankings(
         tasks: of the spec.
         catalogue: the rows' items.
         k: places that count.
+        rows: that the lists are cut down to, and with them the catalogue; None: all.
     """
-    number = len(requests.user)
-    rows = np.bincount(requests.request, minlength=number)
-    weight = sums(requests.request, requests.weight, number) / rows
+    picked: slice | NDArray[np.int64] = slice(None) if rows is None else rows
+    part = _Part.of(requests, catalogue, rows)
     found = []
     for by, score in scores.items():
-        lists = RankedLists.of(requests.request, score)
-        judged = tasks if by == "score" else [by]
+        lists = RankedLists.of(part.request, score[picked])
+        judged = {t: requests.outcomes[t][picked] for t in (tasks if by == "score" else [by])}
         found.append(
             Ranking(
                 by,
                 {
-                    task: list_metrics(lists, requests.outcomes[task], k=k, weights=weight)
-                    for task in judged
+                    task: list_metrics(lists, gains, k=k, weights=part.weight)
+                    for task, gains in judged.items()
                 },
                 catalogue_metrics(
                     lists,
-                    catalogue.item,
-                    items=catalogue.items,
+                    part.catalogue.item,
+                    items=part.catalogue.items,
                     k=k,
-                    weights=weight,
-                    popularity=catalogue.popularity,
+                    weights=part.weight,
+                    popularity=part.catalogue.popularity,
                 ),
             )
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Lists cut down to some rows.
+
+    Args:
+        request: of each row [n], 0 … r − 1.
+        weight: of each list [r]: the mean of its rows'.
+        catalogue: the items of the rows.
+    """
+
+    request: NDArray[np.int64]
+    weight: Floats
+    catalogue: Catalogue
+
+    @classmethod
+    def of(cls, requests: Requests, catalogue: Catalogue, rows: NDArray[np.int64] | None) -> Self:
+        request, weight = requests.request, requests.weight
+        if rows is not None:
+            request, weight = np.unique(request[rows], return_inverse=True)[1], weight[rows]
+            seen, item = np.unique(catalogue.item[rows], return_inverse=True)
+            popularity = None if catalogue.popularity is None else catalogue.popularity[seen]
+            catalogue = Catalogue(item, len(seen), popularity)
+        sizes = np.bincount(request)
+        return cls(request, sums(request, weight, len(sizes)) / sizes, catalogue)
 
 
 def _finite_fields(fields: Mapping[str, float]) -> dict[str, float | int | None]:

@@ -61,7 +61,8 @@ def codes(columns: Iterable[pa.ChunkedArray]) -> tuple[list[NDArray[np.int64]], 
         columns: of strings, no nulls.
     """
     parts = list(columns)
-    together = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
+    texts = [chunk for part in parts for chunk in part.cast(pa.string()).chunks]
+    together = pa.chunked_array(texts, pa.string())
     encoded = together.combine_chunks().dictionary_encode()
     indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     ends = np.cumsum([len(part) for part in parts])[:-1]

@@ -1,6 +1,6 @@
 """The same metrics within slices of the rows, such as a region or a category."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shopguide.errors import ShopguideError
 from shopguide.evaluation.evaluate import evaluate_rows
+from shopguide.evaluation.rankings import Ranking
 from shopguide.evaluation.task_metrics import TaskMetrics
 from shopguide.objective.replay import Requests
 from shopguide.spec.tasks import Task
@@ -28,12 +29,29 @@ class SliceMetrics:
         value: as text; None is where the column has none.
         rows: impressions with the value.
         tasks: metrics by task.
+        rankings: of the lists, cut down to these rows.
     """
 
     column: str
     value: str | None
     rows: int
     tasks: Mapping[str, TaskMetrics]
+    rankings: Sequence[Ranking] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as JSON has them."""
+        return {
+            "column": self.column,
+            "value": self.value,
+            "rows": self.rows,
+            "tasks": {name: found.to_dict() for name, found in self.tasks.items()},
+            "rankings": [found.to_dict() for found in self.rankings],
+        }
+
+    def ndcg(self, task: str) -> float:
+        """Return the NDCG of a task's outcomes in the first ranking judged on them; else NaN."""
+        values = (r.tasks[task].ndcg for r in self.rankings if task in r.tasks)
+        return next(values, float("nan"))
 
 
 def evaluate_slices(
@@ -42,6 +60,7 @@ def evaluate_slices(
     tasks: Mapping[str, Task],
     table: pa.Table,
     columns: Sequence[str],
+    rank: Callable[[NDArray[np.int64]], Sequence[Ranking]] | None = None,
 ) -> list[SliceMetrics]:
     """Return the metrics of every value of some columns, the values with the most rows first.
 
@@ -51,6 +70,7 @@ def evaluate_slices(
         tasks: of the spec.
         table: holds the columns [N].
         columns: whose values are the slices; at most 20 values each are kept.
+        rank: measures the lists cut down to some rows; None: only predictions are.
 
     Raises:
         ShopguideError: there is no such column.
@@ -63,7 +83,13 @@ def evaluate_slices(
             "Name columns of the training set",
         )
     return [
-        SliceMetrics(column, value, len(rows), evaluate_rows(requests, predictions, tasks, rows))
+        SliceMetrics(
+            column,
+            value,
+            len(rows),
+            evaluate_rows(requests, predictions, tasks, rows),
+            rank(rows) if rank else (),
+        )
         for column in columns
         for value, rows in _values(table.column(column))
     ]

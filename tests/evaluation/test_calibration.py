@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shopguide.evaluation import log_loss, normalised_entropy, pcoc, reliability
 
@@ -46,3 +48,31 @@ def test_predicting_the_mean_leaves_all_of_the_entropy() -> None:
     assert normalised_entropy(y, mean, weights) == pytest.approx(1.0)
     assert log_loss(y, mean, weights) == pytest.approx(-(0.2 * np.log(0.2) + 0.8 * np.log(0.8)))
     assert np.isnan(normalised_entropy(np.ones(4), mean, weights))
+
+
+ROW = st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(0, 3))
+
+
+@given(st.lists(ROW, min_size=1, max_size=40), st.integers(1, 6))
+def test_bins_are_those_of_a_walk_along_the_rows(
+    rows: list[tuple[int, int, int]], bins: int
+) -> None:
+    y, p, w = np.array(rows, dtype=float).T
+    curve = reliability(y, p, w, bins=bins)
+    if not w.sum() > 0:
+        assert len(curve.weight) == 0
+        assert np.isnan(curve.ece)
+        return
+    # slow: a run of equal predictions goes to the bin where the weight before it lies
+    cells: dict[int, list[np.ndarray]] = {}
+    for value in np.unique(p):
+        here = p == value
+        cell = min(int(w[p < value].sum() / w.sum() * bins), bins - 1)
+        cells.setdefault(cell, []).append(
+            np.array([(w * p)[here].sum(), (w * y)[here].sum(), w[here].sum()])
+        )
+    sums = [np.sum(parts, axis=0) for _, parts in sorted(cells.items())]
+    expected = np.array([total for total in sums if total[2] > 0]).T
+    np.testing.assert_allclose(curve.weight, expected[2])
+    np.testing.assert_allclose(curve.predicted, expected[0] / expected[2])
+    np.testing.assert_allclose(curve.observed, expected[1] / expected[2])

@@ -9,6 +9,7 @@ from shutil import which
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -68,6 +69,32 @@ def test_lists_are_ranked_by_the_score_and_by_each_task(found: Evaluation) -> No
     # 50 items, each shown by some of 240 lists of 4 places; popularity is about even: log2 50
     assert shown.coverage == pytest.approx(1, abs=0.01)
     assert shown.novelty == pytest.approx(np.log2(50), abs=0.2)
+
+
+def test_a_slice_of_users_has_the_lists_of_those_users(
+    found: Evaluation, shop: Shop, bundle: Path, tmp_path: Path
+) -> None:
+    table = shop.table()
+    here = table.filter(pc.equal(table.column("region"), "south"))
+    pq.write_table(here, tmp_path / "test.parquet")
+    alone = evaluate_bundle(bundle, tmp_path, slices=[], k=4)
+    part = next(part for part in found.slices if part.value == "south")
+    for whole, cut in zip(alone.rankings, part.rankings, strict=True):
+        assert cut.tasks == whole.tasks
+        assert cut.catalogue.coverage == pytest.approx(whole.catalogue.coverage)
+        assert cut.catalogue.exposure_gini == pytest.approx(whole.catalogue.exposure_gini)
+    assert part.ndcg("click") == alone.rankings[0].tasks["click"].ndcg
+
+
+def test_a_slice_of_items_cuts_its_lists_down(
+    found: Evaluation, shop: Shop, bundle: Path, tmp_path: Path
+) -> None:
+    table = shop.table()
+    odd = pa.array([int(name[1:]) % 2 for name in table.column("item_id").to_pylist()])
+    pq.write_table(table.append_column("odd", odd), tmp_path / "test.parquet")
+    parts = evaluate_bundle(bundle, tmp_path, slices=["odd"]).slices
+    assert sum(part.rows for part in parts) == found.rows
+    assert [part.rankings[0].catalogue.items for part in parts] == [25, 25]
 
 
 def test_novelty_is_of_what_was_liked_in_training(shop: Shop, bundle: Path, tmp_path: Path) -> None:
