@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from shutil import which
 from xml.etree import ElementTree
 
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
 
 from shopguide.objective import HeldOut, Solution, write_front
 from shopguide.objective.front_page import front_html
@@ -86,10 +89,37 @@ def test_the_figures_are_those_of_the_solution() -> None:
     )
     page = front_html(solution, later)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "nash chose point 3 of 5 on the front: J 1.0300 on validation" in text
+    assert "nash chose point 3, of 5 on the front: J 1.0300 on validation" in text
     assert "dominates 1.250 times the volume" in text
     # goal0 of point 3: 2 + ((3 · 2) mod 7) / 25 = 2.24 over 2
     assert "+12.00 % +1.23 % +8.77 %" in text
     assert "J − 1 +3.00 % +1.00 % +2.00 %" in text
     assert "– –" in text
     assert "on test" not in front_html(solution)
+
+
+@pytest.mark.browser
+def test_chromium_fits_the_page_on_a_phone_and_asks_for_nothing(tmp_path: Path) -> None:
+    browser, driver = which("chromium"), which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no Chromium with its driver on this machine")
+    page = tmp_path / "front.html"
+    write_front(_solution(points=200), page)
+    options = ChromeOptions()
+    options.binary_location = browser
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = Chrome(options=options, service=Service(driver))
+    try:
+        screen = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        chrome.get(page.as_uri())
+        assert chrome.get_log("browser") == []
+        assert chrome.execute_script("return document.documentElement.scrollWidth") == 390
+        drawn = "return document.querySelectorAll('figure svg circle').length"
+        assert chrome.execute_script(drawn) == 3 * 200
+        asked = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+        assert all(url.startswith("data:") for url in chrome.execute_script(asked))
+    finally:
+        chrome.quit()
