@@ -10,6 +10,7 @@ from components.check_spec import check_spec
 from components.evaluate_gate import evaluate_gate
 from components.fetch_champion import fetch_champion
 from components.materialize_features import materialize_features
+from components.materialize_online import materialize_online
 from components.package_bento import package_bento
 from components.prepare_logs import prepare_logs
 from components.promote_model import promote_model
@@ -25,6 +26,7 @@ __all__ = [
     "evaluate_gate",
     "fetch_champion",
     "materialize_features",
+    "materialize_online",
     "package_bento",
     "prepare_logs",
     "promote_model",

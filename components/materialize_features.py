@@ -1,4 +1,4 @@
-"""Component: features into Feast and the training set."""
+"""Component: features into the offline store, and the training set."""
 
 from kfp.dsl import Artifact, Dataset, Input, Output
 
@@ -9,14 +9,14 @@ from components._image import component
 def materialize_features(
     spec: Input[Artifact], log: Input[Dataset], run_id: str, training_set: Output[Dataset]
 ) -> None:
-    """Compute the features, register and materialise them in Feast, join the training set.
+    """Compute the features, register them in Feast, join the training set.
 
     Args:
         spec: Checked spec, from check-spec.
         log: Canonical log, from prepare-logs.
         run_id: Id of the run: keeps the cache from answering for the feature store.
         training_set: Labelled impressions with their features as of `shown_at`: train, valid
-            and test (Parquet). The online store is brought up to date as well.
+            and test (Parquet). The online store waits until they are validated.
     """
     from shopguide.features import materialize_features
     from shopguide.spec import load_spec

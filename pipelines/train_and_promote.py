@@ -26,6 +26,7 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
         validated = steps.validate_data(spec=spec, log=log, training_set=training_set)
 
         with dsl.If(validated.outputs["Output"] == True, name="data-is-valid"):  # noqa: E712 - kfp compiles the comparison
+            steps.materialize_online(spec=spec).set_caching_options(False)
             trained = steps.train_mtl(spec=spec, training_set=training_set)
             champion = steps.fetch_champion(spec=spec).set_caching_options(False)
             challenger = steps.solve_objective(

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shopguide.errors import ShopguideError
@@ -50,37 +50,37 @@ def atomic_directory(target: str | Path, *, marker: str) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def existing(path: str | Path, *, made_by: str) -> Path:
-    """Return a path that must be there.
+@contextmanager
+def atomic_file(target: str | Path) -> Iterator[Path]:
+    """Yield a path to write, which takes the target's place when the body ends well.
 
     Args:
-        path: of a file.
-        made_by: command that writes it, for the message.
+        target: file to write or replace; its folder is made.
 
     Raises:
-        ShopguideError: there is no such file.
+        ShopguideError: it cannot be written there.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ShopguideError(str(path), "there is no such file", f"Write it with `{made_by}`")
-    return path
+    target = Path(target)
+    staged = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield staged
+        _sync(staged)
+        staged.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise ShopguideError(
+            str(target), f"cannot be written: {error.strerror}", "Name another file"
+        ) from None
+    finally:
+        with suppress(OSError):  # where there is no such folder, there is nothing to remove
+            staged.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
+    with atomic_file(path) as staged:
         staged.write_text(text, encoding="utf-8")
-        _sync(staged)
-        staged.replace(path)
-    except OSError as error:
-        staged.unlink(missing_ok=True)
-        raise ShopguideError(
-            str(path), f"cannot be written: {error.strerror}", "Name another file"
-        ) from None
-    _sync(path.parent)
 
 
 def write_json(path: str | Path, content: object) -> None:

@@ -36,6 +36,7 @@ class Contents:
     """All that a bundle is made of.
 
     Args:
+        feature_service: Feast feature service that delivers the inputs online.
         graph: the ONNX model; inputs `categorical` and `numeric`, one output a task.
         golden: at most 200 real rows with inputs and `prediction_TASK`.
         training: how the training went; no times, so that equal runs give equal checksums.
@@ -43,6 +44,7 @@ class Contents:
     """
 
     spec: Spec
+    feature_service: str
     graph: bytes
     preprocessing: Preprocessing
     calibrators: Calibrators
@@ -80,7 +82,7 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
             tasks=task_entries(contents.spec),
             categories={n: list(t.labels) for n, t in contents.spec.category_tasks().items()},
             inputs=_input_entries(contents.preprocessing),
-            feature_service=contents.spec.name,
+            feature_service=contents.feature_service,
             train_period=TrainPeriod(**contents.profile.train_period.model_dump()),
             checksums=checksums,
             checksum=checksum,

@@ -1,4 +1,4 @@
-"""`shopguide features`: canonical log → feature store and training set."""
+"""`shopguide features`: canonical log → offline features and training set."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ def features(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute features, register and materialise them in Feast, join the training set."""
+    """Compute features, register them in Feast, join the training set."""
     from shopguide.features import materialize_features
     from shopguide.spec import load_spec
 
@@ -41,4 +41,6 @@ def features(
         stdout.print(f"{split:<6}{rows:>12,} impressions, means: {means}", highlight=False)
     for reason, rows in summary.dropped.items():
         stdout.print(f"left out {rows:,}: {reason}", highlight=False)
-    stdout.print(f"→ {out}; feature store in {loaded.home}", highlight=False)
+    stdout.print(
+        f"→ {out}; features in {loaded.home}, `shopguide materialize` serves them", highlight=False
+    )

@@ -12,8 +12,9 @@ from shopguide.cli.common import run_app
 _VERBS = {
     "spec": "Check a spec, or print its JSON Schema.",
     "prepare": "Turn raw logs into the canonical log.",
-    "features": "Compute features, materialise them in Feast, join the training set.",
+    "features": "Compute features, register them in Feast, join the training set.",
     "validate": "Check the canonical log and the training set.",
+    "materialize": "Bring the online store up to the latest features.",
     "train": "Train the multi-task model and write its bundle.",
     "solve": "Solve for the fusion weights of a bundle, without retraining.",
     "evaluate": "Measure a bundle's predictions and lists, or what another policy would bring.",

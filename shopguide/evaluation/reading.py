@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.features.reading import TrainingSet
 from shopguide.spec import Spec
 
 KEYS = ("request_id", "user_id", "item_id", "shown_at", "sample_weight")
@@ -31,7 +32,7 @@ def read_split(
         InvalidDataError: it holds no impression.
     """
     file = Path(training_set)
-    file = file / f"{split}.parquet" if file.is_dir() else file
+    file = TrainingSet.open(file).file(split) if file.is_dir() else file
     present = _names(file)
     needed = [*KEYS, *spec.tasks, *spec.objective.outcomes, *columns]
     missing = sorted({name for name in needed if name not in present})

@@ -14,8 +14,15 @@ from shopguide.features.catalogue import ModelInput, model_inputs
 if TYPE_CHECKING:
     from shopguide.features.materialize import materialize_features
     from shopguide.features.online import OnlineFeatures
+    from shopguide.features.online_writer import materialize_online
 
-__all__ = ["ModelInput", "OnlineFeatures", "materialize_features", "model_inputs"]
+__all__ = [
+    "ModelInput",
+    "OnlineFeatures",
+    "materialize_features",
+    "materialize_online",
+    "model_inputs",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
@@ -24,6 +31,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be
         from shopguide.features.materialize import materialize_features
 
         return materialize_features
+    if name == "materialize_online":
+        from shopguide.features.online_writer import materialize_online
+
+        return materialize_online
     if name == "OnlineFeatures":
         from shopguide.features.online import OnlineFeatures
 

@@ -15,15 +15,13 @@ import ibis.expr.types as ir
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import ITEM_VIEW, TIMESTAMP, USER_VIEW, ModelInput
 from shopguide.features.snapshots import view_snapshots
-from shopguide.features.store import offline_folder, view_inputs, view_keys
-from shopguide.files import atomic_directory
+from shopguide.features.store import offline_file, view_inputs, view_keys
+from shopguide.files import atomic_file
 from shopguide.logs.schema import FORMAT
 from shopguide.logs.zones import zone
 from shopguide.spec import Spec
 
 _log = logging.getLogger(__name__)
-
-_MARKER = "SNAPSHOTS"  # says that the offline folder is ours to replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +74,19 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
     tables = _tables(connection, Path(log))
     _check_columns(spec, tables, log)
     rows: dict[str, int] = {}
-    with atomic_directory(offline_folder(home), marker=_MARKER) as folder:
-        (folder / _MARKER).touch()
-        for name, columns in view_inputs(spec).items():
-            started = time.monotonic()
-            path = folder / f"{name}.parquet"
-            if name in (USER_VIEW, ITEM_VIEW):
-                snapshots = _static(name, columns, tables, period.start)
-            else:
-                view = spec.features.views[name]
-                snapshots = view_snapshots(
-                    name, view, spec.features, tables, start=period.start, end=period.end
-                )
+    for name, columns in view_inputs(spec).items():
+        started = time.monotonic()
+        if name in (USER_VIEW, ITEM_VIEW):
+            snapshots = _static(name, columns, tables, period.start)
+        else:
+            view = spec.features.views[name]
+            snapshots = view_snapshots(
+                name, view, spec.features, tables, start=period.start, end=period.end
+            )
+        with atomic_file(offline_file(spec, home, name)) as path:
             snapshots.to_parquet(path, compression="zstd")
             rows[name] = _assert_unique(connection, path, view_keys(spec)[name])
-            _log.info(
-                "view %s: %s rows, %.1f s", name, f"{rows[name]:,}", time.monotonic() - started
-            )
+        _log.info("view %s: %s rows, %.1f s", name, f"{rows[name]:,}", time.monotonic() - started)
     connection.disconnect()
     return rows
 

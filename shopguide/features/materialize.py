@@ -1,4 +1,4 @@
-"""Canonical log → feature store and training set."""
+"""Canonical log → offline feature store and training set."""
 
 import io
 import logging
@@ -6,21 +6,23 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from shopguide.features.build import LogPeriod, build_offline
 from shopguide.features.catalogue import key_attributes
-from shopguide.features.point_in_time import attach_view
+from shopguide.features.point_in_time import attach, join_view
 from shopguide.features.store import feast_objects, open_store, view_inputs, view_keys
 from shopguide.features.training_set import (
     TrainingSetSummary,
     assign_splits,
+    columns_to_write,
     write_training_set,
 )
+from shopguide.features.versions import feast_view
 from shopguide.logs import label_impressions
 from shopguide.logs._duckdb import connect, count, identifier, quote
 from shopguide.spec import Spec
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_BLOCK = 500_000
+"""Impressions joined at a time: what bounds the memory, whatever the length of the log."""
 
 
 def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> TrainingSetSummary:
-    """Compute and register the features, bring the online store up to date, join the training set.
+    """Compute and register the features, and join the training set.
 
+    The online store stays as it is: `materialize_online` fills it once the data are validated.
     Running it again with the same log writes the same values; nothing is doubled.
 
     Args:
@@ -49,22 +53,23 @@ def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> Traini
     """
     period = LogPeriod.read(log)
     build_offline(spec, log, spec.home)
-    with _quiet_feast():
+    with quiet_feast(), connect() as connection:
         store = register(spec, spec.home)
-        with connect() as connection:
-            label_impressions(connection, log, spec)
-            dropped = assign_splits(connection, spec, log_end=period.end)
-            _attach_key_attributes(connection, Path(log), spec)
-            _attach_views(connection, store, spec)
-            summary = write_training_set(
-                connection, spec, out, dropped=dropped, log_end=period.end.isoformat()
-            )
-        _materialize_online(store, period.end)
-    return summary
+        label_impressions(connection, log, spec)
+        dropped = assign_splits(connection, spec, log_end=period.end)
+        _attach_key_attributes(connection, Path(log), spec)
+        return write_training_set(
+            connection,
+            spec,
+            out,
+            blocks=_blocks(connection, store, spec),
+            dropped=dropped,
+            log_end=period.end.isoformat(),
+        )
 
 
 def register(spec: Spec, home: str | Path) -> "FeatureStore":
-    """Register the catalogue in Feast, and remove what it no longer names.
+    """Register the catalogue in Feast, beside what other versions of it have registered.
 
     Args:
         spec: checked spec.
@@ -72,9 +77,7 @@ def register(spec: Spec, home: str | Path) -> "FeatureStore":
     """
     store = open_store(spec, home)
     entities, views, service = feast_objects(spec, home)
-    names = {view.name for view in views}
-    gone = [view for view in store.list_feature_views() if view.name not in names]
-    store.apply([*entities, *views, service], objects_to_delete=gone, partial=not gone)
+    store.apply([*entities, *views, service])
     return store
 
 
@@ -93,27 +96,54 @@ def _attach_key_attributes(connection: duckdb.DuckDBPyConnection, log: Path, spe
     assert after == before, f"items: {after} rows of {before} after the join"
 
 
-def _attach_views(connection: duckdb.DuckDBPyConnection, store: "FeatureStore", spec: Spec) -> None:
+def _blocks(
+    connection: duckdb.DuckDBPyConnection, store: "FeatureStore", spec: Spec
+) -> Iterator[pa.Table]:
+    """Yield the impressions with every input of the model, block by block in order of `row_id`."""
+    rows = count(connection, "SELECT count(*) FROM impressions")
+    for first in range(0, rows, _BLOCK):
+        started = time.monotonic()
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE block AS SELECT * FROM impressions "
+            f"WHERE row_id >= {first} AND row_id < {first + _BLOCK}"
+        )
+        joined = _join_views(connection, store, spec)
+        table = attach(
+            connection, table="block", joined=joined, chosen=columns_to_write(connection, spec)
+        )
+        for name in joined:
+            connection.execute(f"DROP TABLE {identifier(name)}")
+        done = min(first + _BLOCK, rows)
+        _log.info(
+            "join: %s of %s rows, %.1f s", f"{done:,}", f"{rows:,}", time.monotonic() - started
+        )
+        yield table
+
+
+def _join_views(
+    connection: duckdb.DuckDBPyConnection, store: "FeatureStore", spec: Spec
+) -> dict[str, list[str]]:
     keys = view_keys(spec)
     known = set(key_attributes(spec.features))
+    joined = {}
     for name, columns in view_inputs(spec).items():
         wanted = [column.name for column in columns if column.name not in known]
         if wanted:
-            attach_view(
-                connection, store, table="impressions", view=name, keys=keys[name], columns=wanted
+            table = join_view(
+                connection,
+                store,
+                table="block",
+                view=feast_view(spec, name),
+                keys=keys[name],
+                columns=wanted,
             )
-
-
-def _materialize_online(store: "FeatureStore", end: datetime) -> None:
-    """Write each entity's latest snapshot; the whole past is asked for, so a lost store heals."""
-    started = time.monotonic()
-    store.materialize(start_date=_BEGINNING, end_date=end)
-    _log.info("online store: up to %s, %.1f s", end.isoformat(), time.monotonic() - started)
+            joined[table] = keys[name]
+    return joined
 
 
 @contextmanager
-def _quiet_feast() -> Iterator[None]:
-    """Feast prints its progress and warns of its own libraries; neither is for our user."""
+def quiet_feast() -> Iterator[None]:
+    """Silence Feast: its progress and its warnings of its own libraries are not for our user."""
     import feast  # noqa: F401 - its import sets warning filters, which ours must come after
 
     logging.getLogger("feast").setLevel(logging.WARNING)

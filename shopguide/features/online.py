@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from shopguide.features.catalogue import ITEM_VIEW, ModelInput, model_inputs
 from shopguide.features.store import open_store, view_inputs, view_keys
+from shopguide.features.versions import feast_view
 from shopguide.spec import Spec
 
 if TYPE_CHECKING:
@@ -74,7 +75,11 @@ class OnlineFeatures:
         if not entities["item_id"]:
             return {column.name: [] for view in views for column in self._columns[view]}
         needed = {key for view in views for key in self._keys[view]}
-        references = [f"{view}:{column.name}" for view in views for column in self._columns[view]]
+        references = [
+            f"{feast_view(self._spec, view)}:{column.name}"
+            for view in views
+            for column in self._columns[view]
+        ]
         response = self._store.get_online_features(
             features=references,
             entity_rows=[

@@ -5,9 +5,7 @@ every impression: 297 thousand impressions have 4 thousand distinct (item, week)
 attached by key and time, and every join is counted.
 """
 
-import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -20,13 +18,8 @@ from shopguide.logs._duckdb import count, identifier
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-_log = logging.getLogger(__name__)
 
-CHUNK = 1_000_000
-"""Distinct keys a call: bounds the memory of Feast's pandas entity frame."""
-
-
-def attach_view(
+def join_view(
     connection: duckdb.DuckDBPyConnection,
     store: "FeatureStore",
     *,
@@ -34,49 +27,74 @@ def attach_view(
     view: str,
     keys: Sequence[str],
     columns: Sequence[str],
-) -> None:
-    """Add a view's columns to a table of impressions, as of each row's `shown_at`.
+) -> str:
+    """Ask Feast for a view as of the `shown_at` of some impressions.
 
     Args:
         connection: holds the table, with the keys and `shown_at`.
         store: Feast store where the view is registered.
-        table: replaced by itself with the columns added.
-        view: name of the feature view.
+        table: impressions; as many as fit into memory with the answer.
+        view: name of the feature view in Feast.
         keys: its join keys.
         columns: its features.
 
+    Returns:
+        Name of a temporary table: the keys, `shown_at` and the columns, a row for each distinct
+        combination of keys that are all known.
+
     Raises:
-        AssertionError: a row or key was lost or doubled; the message counts them.
+        AssertionError: a key was lost or doubled; the message counts them.
     """
-    started = time.monotonic()
-    rows = count(connection, f"SELECT count(*) FROM {identifier(table)}")
     names = ", ".join(identifier(key) for key in keys)
     known = " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE asked AS "
-        f"SELECT row_number() OVER (ORDER BY shown_at, {names}) AS asked_id, shown_at, {names} "
+        f"SELECT row_number() OVER () AS asked_id, shown_at, {names} "
         f"FROM (SELECT DISTINCT shown_at, {names} FROM {identifier(table)} WHERE {known})"
     )
-    asked = count(connection, "SELECT count(*) FROM asked")
-    chosen = ", ".join(["asked_id", *(identifier(column) for column in columns)])
-    for first in range(0, max(asked, 1), CHUNK):
-        frame = connection.execute(
-            f"SELECT * FROM asked WHERE asked_id > {first} AND asked_id <= {first + CHUNK}"
-        ).df()
-        connection.register("answer", _ask(store, view, columns, frame))
-        into = "INSERT INTO answered" if first else "CREATE OR REPLACE TEMP TABLE answered AS"
-        connection.execute(f"{into} SELECT {chosen} FROM answer")
-        connection.unregister("answer")
-    _assert_same_keys(connection, view, asked)
-    added = ", ".join(f"f.{identifier(column)}" for column in columns)
+    frame = connection.execute("SELECT * FROM asked").df()
+    connection.register("answer", _ask(store, view, columns, frame))
+    _assert_same_keys(connection, view)
+    joined = f"joined_{view}"
+    chosen = ", ".join(f"answer.{identifier(column)}" for column in columns)
     connection.execute(
-        f"CREATE OR REPLACE TABLE {identifier(table)} AS SELECT t.*, {added} "
-        f"FROM {identifier(table)} AS t LEFT JOIN asked USING (shown_at, {names}) "
-        f"LEFT JOIN answered AS f USING (asked_id)"
+        f"CREATE OR REPLACE TEMP TABLE {identifier(joined)} AS SELECT asked.* EXCLUDE (asked_id), "
+        f"{chosen} FROM asked JOIN answer USING (asked_id)"
     )
-    after = count(connection, f"SELECT count(*) FROM {identifier(table)}")
-    assert after == rows, f"view {view}: {after} rows of {rows} after the join"
-    _log.info("join %s: %s keys, %.1f s", view, f"{asked:,}", time.monotonic() - started)
+    connection.unregister("answer")
+    connection.execute("DROP TABLE asked")
+    return joined
+
+
+def attach(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    table: str,
+    joined: Mapping[str, Sequence[str]],
+    chosen: Sequence[str],
+) -> pa.Table:
+    """Return impressions with the columns of joined views, in the order of `row_id`.
+
+    Args:
+        connection: holds the tables.
+        table: impressions.
+        joined: keys of each table from `join_view`.
+        chosen: SQL expressions to select.
+
+    Raises:
+        AssertionError: a row was lost or doubled; the message counts them.
+    """
+    joins = " ".join(
+        f"LEFT JOIN {identifier(name)} USING "
+        f"({', '.join(['shown_at', *(identifier(key) for key in keys)])})"
+        for name, keys in joined.items()
+    )
+    rows = count(connection, f"SELECT count(*) FROM {identifier(table)}")
+    found = connection.execute(
+        f"SELECT {', '.join(chosen)} FROM {identifier(table)} {joins} ORDER BY row_id"
+    ).to_arrow_table()
+    assert found.num_rows == rows, f"{found.num_rows} rows of {rows} after the joins"
+    return found
 
 
 def _ask(store: "FeatureStore", view: str, columns: Sequence[str], frame: pd.DataFrame) -> pa.Table:
@@ -87,12 +105,13 @@ def _ask(store: "FeatureStore", view: str, columns: Sequence[str], frame: pd.Dat
     return job.to_arrow()
 
 
-def _assert_same_keys(connection: duckdb.DuckDBPyConnection, view: str, asked: int) -> None:
-    answered = count(connection, "SELECT count(*) FROM answered")
-    distinct = count(connection, "SELECT count(DISTINCT asked_id) FROM answered")
+def _assert_same_keys(connection: duckdb.DuckDBPyConnection, view: str) -> None:
+    asked = count(connection, "SELECT count(*) FROM asked")
+    answered = count(connection, "SELECT count(*) FROM answer")
+    distinct = count(connection, "SELECT count(DISTINCT asked_id) FROM answer")
     missing = connection.execute(
-        "SELECT * FROM asked ANTI JOIN answered USING (asked_id) LIMIT 3"
+        "SELECT * FROM asked ANTI JOIN answer USING (asked_id) LIMIT 3"
     ).fetchall()
-    assert answered == distinct == asked, (
+    assert (answered, distinct, missing) == (asked, asked, []), (
         f"view {view}: asked for {asked} keys, got {answered} rows of {distinct}; missing {missing}"
     )

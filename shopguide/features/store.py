@@ -12,6 +12,7 @@ from shopguide.features.catalogue import (
     key_attributes,
     model_inputs,
 )
+from shopguide.features.versions import feast_view, feature_service
 from shopguide.spec import Spec
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ FOLDER = "feature_store"
 def offline_folder(home: str | Path) -> Path:
     """Return the folder of the offline Parquet files, one a view."""
     return Path(home) / FOLDER / "offline"
+
+
+def offline_file(spec: Spec, home: str | Path, view: str) -> Path:
+    """Return the Parquet file of a view's snapshots."""
+    return offline_folder(home).resolve() / f"{feast_view(spec, view)}.parquet"
+
+
+def online_file(home: str | Path) -> Path:
+    """Return the file of the embedded online store."""
+    return Path(home).resolve() / FOLDER / "online.db"
 
 
 def view_keys(spec: Spec) -> dict[str, list[str]]:
@@ -68,22 +79,23 @@ def feast_objects(
     }
     views = []
     for name, columns in view_inputs(spec).items():
+        versioned = feast_view(spec, name)
         source = FileSource(
-            name=f"{name}_snapshots",
-            path=str(offline_folder(home).resolve() / f"{name}.parquet"),
+            name=f"{versioned}_snapshots",
+            path=str(offline_file(spec, home, name)),
             timestamp_field=TIMESTAMP,
         )
         views.append(
             FeatureView(
-                name=name,
+                name=versioned,
                 entities=[entities[key] for key in keys[name]],
                 schema=_fields(keys[name], columns),
                 source=source,
                 online=True,
-                tags={"spec": spec.name},
+                tags={"spec": spec.name, "view": name},
             )
         )
-    service = FeatureService(name=spec.name, features=views)
+    service = FeatureService(name=feature_service(spec), features=views)
     return list(entities.values()), views, service
 
 
@@ -103,7 +115,7 @@ def open_store(spec: Spec, home: str | Path) -> "FeatureStore":
         provider="local",
         registry=str(folder / "registry.db"),
         offline_store={"type": "duckdb"},
-        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        online_store={"type": "sqlite", "path": str(online_file(home))},
         entity_key_serialization_version=3,
         repo_path=folder,
     )

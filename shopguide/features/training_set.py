@@ -1,21 +1,26 @@
 """The training set: labelled impressions with their features, split by time."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from shopguide.errors import InvalidDataError
 from shopguide.features.catalogue import ModelInput, model_inputs
+from shopguide.features.versions import feature_service
 from shopguide.files import atomic_directory, sha256, write_json
-from shopguide.logs._duckdb import count, identifier, quote
+from shopguide.logs._duckdb import count, identifier
 from shopguide.logs.splits import SPLITS, horizon_expression, instants, split_expression
 from shopguide.spec import Spec
 
-FORMAT = 1
+FORMAT = 2
 """Version of the training set's layout."""
 
 SUMMARY = "training_set.json"
@@ -23,6 +28,8 @@ SUMMARY = "training_set.json"
 
 _KEYS = ("row_id", "request_id", "user_id", "item_id", "shown_at", "sample_weight")
 _OPTIONAL = ("position", "propensity")
+
+_ROW_GROUP = 131_072
 
 _log = logging.getLogger(__name__)
 
@@ -86,49 +93,92 @@ def assign_splits(
     return {"outside the periods": total - inside, "window not over": inside - complete}
 
 
+def columns_to_write(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[str]:
+    """Return the columns of a training set as SQL expressions, `split` last.
+
+    Args:
+        connection: holds `impressions`.
+        spec: reads `tasks` and `features`.
+    """
+    present = {row[0] for row in connection.execute("DESCRIBE impressions").fetchall()}
+    columns = [*_KEYS, *(name for name in _OPTIONAL if name in present), *spec.tasks]
+    return [
+        *(identifier(name) for name in columns),
+        *(_typed(column) for column in model_inputs(spec) if column.name not in columns),
+        "split",
+    ]
+
+
 def write_training_set(
     connection: duckdb.DuckDBPyConnection,
     spec: Spec,
     out: str | Path,
     *,
+    blocks: Iterable[pa.Table],
     dropped: Mapping[str, int],
     log_end: str,
 ) -> TrainingSetSummary:
-    """Write train, valid and test from the table `impressions`, and training_set.json last.
+    """Write train, valid and test, and training_set.json last.
 
     Args:
-        connection: holds `impressions` with labels, `split`, and every input of the model.
+        connection: holds `impressions` with labels and `split`.
         spec: reads `tasks` and `features`.
         out: directory to write, whole or not at all.
+        blocks: the impressions with every input of the model and `split`, in order of `row_id`.
         dropped: impressions left out, by reason.
         log_end: time at which the log ends, ISO 8601.
+
+    Raises:
+        AssertionError: the blocks have other rows than the impressions.
     """
-    inputs = model_inputs(spec)
-    present = {row[0] for row in connection.execute("DESCRIBE impressions").fetchall()}
-    columns = [*_KEYS, *(name for name in _OPTIONAL if name in present), *spec.tasks]
-    chosen = [identifier(name) for name in columns]
-    chosen += [_typed(column) for column in inputs if column.name not in columns]
+    summary = _summarise(connection, spec, dropped, log_end)
     with atomic_directory(out, marker=SUMMARY) as folder:
-        for split in SPLITS:
-            connection.execute(
-                f"COPY (SELECT {', '.join(chosen)} FROM impressions WHERE split = '{split}' "
-                f"ORDER BY row_id) TO {quote(str(folder / f'{split}.parquet'))} "
-                "(FORMAT parquet, COMPRESSION zstd)"
-            )
-        summary = _summarise(connection, spec, dropped, log_end)
-        write_json(
-            folder / SUMMARY,
-            {
-                "format": FORMAT,
-                "spec": spec.name,
-                **asdict(summary),
-                "inputs": [asdict(column) for column in inputs],
-                "checksums": {path.name: sha256(path) for path in sorted(folder.glob("*.parquet"))},
-            },
-        )
+        written = _write_splits(folder, blocks)
+        assert written == summary.rows, f"wrote {written}, the impressions are {summary.rows}"
+        seal(folder, spec, asdict(summary))
     shown = ", ".join(f"{number:,} {split}" for split, number in summary.rows.items())
     _log.info("training set: %s impressions", shown)
     return summary
+
+
+def seal(folder: Path, spec: Spec, summary: Mapping[str, object]) -> None:
+    """Write training_set.json, which says that the files beside it are whole.
+
+    Args:
+        folder: holds the Parquet files of the splits.
+        spec: reads `name` and `features`.
+        summary: what the training set holds; `log_end` at least.
+    """
+    content = {
+        "format": FORMAT,
+        "spec": spec.name,
+        "feature_service": feature_service(spec),
+        **summary,
+        "inputs": [asdict(column) for column in model_inputs(spec)],
+        "checksums": {path.name: sha256(path) for path in sorted(folder.glob("*.parquet"))},
+    }
+    write_json(folder / SUMMARY, content)
+
+
+def _write_splits(folder: Path, blocks: Iterable[pa.Table]) -> dict[str, int]:
+    rows = dict.fromkeys(SPLITS, 0)
+    writers: dict[str, pq.ParquetWriter] = {}
+    with ExitStack() as stack:
+        for block in blocks:
+            split = block.column("split")
+            columns = block.drop_columns("split")
+            for name in SPLITS:
+                part = columns.filter(pc.equal(split, name))
+                if name not in writers:
+                    writers[name] = stack.enter_context(
+                        pq.ParquetWriter(
+                            folder / f"{name}.parquet", part.schema, compression="zstd"
+                        )
+                    )
+                if part.num_rows:
+                    writers[name].write_table(part, row_group_size=_ROW_GROUP)
+                rows[name] += part.num_rows
+    return rows
 
 
 def _typed(column: ModelInput) -> str:

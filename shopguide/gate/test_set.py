@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.features.reading import TrainingSet
 from shopguide.files import sha256
 from shopguide.objective.replay import Requests, needed_columns
 from shopguide.spec import Spec
@@ -69,7 +70,7 @@ def read_test_set(path: str | Path, spec: Spec, columns: Iterable[str]) -> TestS
 
 def test_file(path: str | Path) -> Path:
     """Return the test set's Parquet file, given it or the directory of its training set."""
-    return Path(path) / "test.parquet" if Path(path).is_dir() else Path(path)
+    return TrainingSet.open(path).file("test") if Path(path).is_dir() else Path(path)
 
 
 def _columns(file: Path) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
-from shopguide.files import existing
+from shopguide.features.reading import TrainingSet
 from shopguide.fusion import Fusion
 from shopguide.objective.champion import champion_scores, open_champion
 from shopguide.objective.replay import (
@@ -71,7 +71,7 @@ def evaluate_on_test(
         ShopguideError: the bundle was not solved, or the champion is not the solution's.
         InvalidDataError: an outcome or a weight is not what it must be.
     """
-    path = existing(Path(training_set) / "test.parquet", made_by="shopguide features")
+    path = TrainingSet.open(training_set, spec).file("test")
     model = load_bundle(bundle)
     solution = read_solution(bundle)
     if solution is None or model.fusion is None:

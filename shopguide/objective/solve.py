@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle, with_fusion
 from shopguide.errors import ShopguideError
-from shopguide.files import existing
+from shopguide.features.reading import TrainingSet
 from shopguide.objective.champion import champion_scores, open_champion
 from shopguide.objective.find import find_solution, named, refuse_zero
 from shopguide.objective.front_page import write_front
@@ -57,7 +57,7 @@ def solve_objective(
             is 0 on the validation period, so nothing can be relative to it.
     """
     started = time.monotonic()
-    path = existing(Path(training_set) / "valid.parquet", made_by="shopguide features")
+    path = TrainingSet.open(training_set, spec).file("valid")
     model = load_bundle(bundle)
     held = open_champion(champion, model)
     table = pq.read_table(path)

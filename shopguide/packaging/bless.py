@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopguide.bundle import Bundle
-from shopguide.files import existing
+from shopguide.features.reading import TrainingSet
 from shopguide.packaging.process import HOST, RunningService
 from shopguide.spec import Spec
 
@@ -101,7 +101,7 @@ def replay(
 
 def _recorded(training_set: Path, number: int) -> list[pa.Table]:
     """Return the rows of evenly spread requests of the test period, a table each."""
-    table = pq.read_table(existing(training_set / "test.parquet", made_by="shopguide features"))
+    table = pq.read_table(TrainingSet.open(training_set).file("test"))
     ids = sorted(pc.unique(table.column("request_id")).to_pylist())
     chosen = ids[:: max(1, len(ids) // number)][:number]
     return [table.filter(pc.equal(table.column("request_id"), one)) for one in chosen]

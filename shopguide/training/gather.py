@@ -1,11 +1,9 @@
 """All that training reads: checked splits, fitted preprocessing, rows in files."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,8 @@ from torch import Tensor
 
 from shopguide.bundle import InputProfile, Preprocessing, Profile
 from shopguide.bundle.manifest import TrainPeriod
-from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import model_inputs
+from shopguide.features.reading import TrainingSet
 from shopguide.logs.splits import instants
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec import Spec
@@ -60,26 +58,26 @@ class Gathered:
 
 
 @contextmanager
-def gather(spec: Spec, folder: Path, spool: Path, group: Group) -> Iterator[Gathered]:
+def gather(spec: Spec, training_set: TrainingSet, spool: Path, group: Group) -> Iterator[Gathered]:
     """Read the training and the validation period; the files of rows live as long as the body.
 
     Args:
         spec: the spec.
-        folder: training set.
+        training_set: opened.
         spool: folder with room for the preprocessed rows: 4 bytes an input and row.
         group: the processes; each writes its share of the rows.
     """
     names, tasks = columns_read(model_inputs(spec), spec.model), list(spec.tasks)
     drawn = {name: task.negative_rate for name, task in spec.binary_tasks().items()}
     train = open_split(
-        folder,
+        training_set,
         "train",
         inputs=names,
         tasks=spec.tasks,
         fraction=spec.training.row_fraction,
         negatives={name: rate for name, rate in drawn.items() if rate < 1},
     )
-    valid = open_split(folder, "valid", inputs=names, tasks=spec.tasks)
+    valid = open_split(training_set, "valid", inputs=names, tasks=spec.tasks)
     preprocessing, profiles = _fit(spec, train, group)
     labels = _labels(train, tasks)
     share = (group.rank, group.size)
@@ -87,7 +85,7 @@ def gather(spec: Spec, folder: Path, spool: Path, group: Group) -> Iterator[Gath
     try:
         yield Gathered(
             preprocessing,
-            _profile(spec, folder, labels, profiles),
+            _profile(spec, training_set, labels, profiles),
             label_statistics(labels, spec.tasks),
             labels.weight @ labels.labels / labels.weight.sum(),
             files[0],
@@ -120,25 +118,16 @@ def _labels(train: SplitFile, tasks: list[str]) -> Samples:
     return Samples(nothing.int(), nothing, torch.from_numpy(labels), torch.from_numpy(weight))
 
 
-def _profile(spec: Spec, folder: Path, labels: Samples, inputs: dict[str, InputProfile]) -> Profile:
+def _profile(
+    spec: Spec, training_set: TrainingSet, labels: Samples, inputs: dict[str, InputProfile]
+) -> Profile:
     start, end = instants(spec.split)["train"]
     weight = undo_drawing(labels, spec.tasks)
     rates = weight @ (labels.labels > 0).double() / weight.sum()
     return Profile(
         rows=len(labels),
         train_period=TrainPeriod(start=start, end=end),
-        log_end=_log_end(folder),
+        log_end=training_set.log_end,
         label_rates=dict(zip(spec.tasks, rates.tolist(), strict=True)),
         inputs=inputs,
     )
-
-
-def _log_end(folder: Path) -> datetime:
-    """Return the time at which the log ends, from the training set's own account."""
-    path = folder / "training_set.json"
-    try:
-        return datetime.fromisoformat(json.loads(path.read_bytes())["log_end"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ShopguideError(
-            str(path), "does not say when the log ends (log_end)", "Write the training set again"
-        ) from None

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.features.reading import TrainingSet
 from shopguide.spec.tasks import CategoryTask, Task
 from shopguide.training.hashing import hash_share
 
@@ -68,7 +69,7 @@ class SplitFile:
 
 
 def open_split(
-    folder: Path,
+    training_set: TrainingSet,
     split: SplitName,
     *,
     inputs: Sequence[str],
@@ -79,7 +80,7 @@ def open_split(
     """Check a split and the columns that training needs.
 
     Args:
-        folder: training set.
+        training_set: opened.
         split: which of its files.
         inputs: columns that the model reads.
         tasks: tasks, whose labels are columns of the same name.
@@ -90,11 +91,7 @@ def open_split(
         ShopguideError: the file or a column of it is missing.
         InvalidDataError: there are no rows, or labels or weights that cannot be used; all at once.
     """
-    path = folder / f"{split}.parquet"
-    if not path.is_file():
-        raise ShopguideError(
-            str(path), "there is no such file", "Write the training set with `shopguide features`"
-        )
+    path = training_set.file(split)
     wanted = list(dict.fromkeys((*KEYS, WEIGHT, *tasks, *inputs)))
     absent = sorted(set(wanted) - set(pq.read_schema(path).names))
     if absent:

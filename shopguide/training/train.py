@@ -19,6 +19,8 @@ from shopguide.bundle.bundle import PREDICTION, open_session, run_graph
 from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.bundle.write import task_entries
 from shopguide.errors import ShopguideError
+from shopguide.features.reading import TrainingSet
+from shopguide.features.versions import feature_service
 from shopguide.models import Inputs, Network
 from shopguide.spec import Spec
 from shopguide.training.balancing import require_shared
@@ -100,7 +102,7 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
     with (
         process_group() as group,
         _torch_settings(spec.seed, spec.training.threads),
-        gather(spec, training_set, out.parent, group) as gathered,
+        gather(spec, TrainingSet.open(training_set, spec), out.parent, group) as gathered,
     ):
         network = build_network(spec, gathered)
         loop = fit(network, _course(spec, gathered, group, around), spec.training)
@@ -190,6 +192,7 @@ def _write(
     )
     contents = Contents(
         spec=spec,
+        feature_service=feature_service(spec),
         graph=graph,
         preprocessing=gathered.preprocessing.served(),
         calibrators=calibrators,

@@ -77,6 +77,7 @@ def contents(rows: pa.Table) -> Contents:
     golden = golden.append_column("prediction_buy", pa.array([0.5] * 4))
     return Contents(
         spec=check_text(SPEC, where="tiny spec"),
+        feature_service="tiny",
         graph=graph(),
         preprocessing=PREPROCESSING,
         calibrators=Calibrators(tasks={"buy": Platt(slope=1.0, intercept=9.0)}),

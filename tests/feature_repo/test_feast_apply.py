@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shopguide.features.store import view_keys
+from shopguide.features.versions import feast_view, feature_service
 from shopguide.spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,12 +46,13 @@ def test_apply_registers_every_view_and_the_service(checkout: Path) -> None:
     told = feast_apply(checkout)
     store = FeatureStore(repo_path=str(checkout / "feature_repo"))
     views = {view.name for view in store.list_feature_views()}
-    assert views == set(view_keys(spec))
+    assert views == {feast_view(spec, view) for view in view_keys(spec)}
     assert len(views) == 12
     for view in views:
         assert f"Created feature view {view}" in told
     [service] = store.list_feature_services()
-    assert service.name == spec.name == "complete_journey"
+    assert service.name == feature_service(spec)
+    assert service.name.startswith("complete_journey_")
     assert {projection.name for projection in service.feature_view_projections} == views
     # what it writes lies where git ignores it
     assert {path.name for path in checkout.iterdir()} == {"feature_repo", "specs", ".shopguide"}
@@ -63,5 +65,7 @@ def test_another_spec_is_named_by_an_environment_variable(checkout: Path) -> Non
     rees46 = checkout / "specs" / "rees46.yaml"
     feast_apply(checkout, SHOPGUIDE_SPEC=str(rees46))
     store = FeatureStore(repo_path=str(checkout / "feature_repo"))
-    assert {view.name for view in store.list_feature_views()} == set(view_keys(load_spec(rees46)))
-    assert [service.name for service in store.list_feature_services()] == ["rees46"]
+    spec = load_spec(rees46)
+    views = {feast_view(spec, view) for view in view_keys(spec)}
+    assert {view.name for view in store.list_feature_views()} == views
+    assert [service.name for service in store.list_feature_services()] == [feature_service(spec)]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from shopguide.features import materialize_features
+from shopguide.features import materialize_features, materialize_online
 from shopguide.features.training_set import TrainingSetSummary
 from shopguide.spec import Spec, check_text
 from shopguide.spec.features import Features, Measure, View
@@ -370,5 +370,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     spec = spec_of(folder / "home")
     log = write_log(folder / "log", tables)
     summary = materialize_features(spec, log, folder / "training_set")
+    materialize_online(spec)
     reference = Reference(spec.features, tables)
     return Shop(spec, tables, log, folder / "training_set", summary, reference)

@@ -8,7 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shopguide.features import OnlineFeatures, materialize_features, model_inputs
+from shopguide.features import (
+    OnlineFeatures,
+    materialize_features,
+    materialize_online,
+    model_inputs,
+)
 
 Shop = Any  # the classes live in conftest.py, which cannot be imported
 CornerShop = Any
@@ -91,6 +96,7 @@ def test_a_second_run_changes_no_byte_and_no_online_value(
     runs: list[tuple[dict[str, bytes], pa.Table]] = []
     for _ in range(2):
         materialize_features(spec, log, tmp_path / "training_set")
+        materialize_online(spec)
         files = {path.name: path.read_bytes() for path in (tmp_path / "training_set").iterdir()}
         runs.append((files, OnlineFeatures(spec, spec.home).read("u1", ITEMS, {"place_id": "p0"})))
     (first, before), (second, after) = runs
@@ -112,6 +118,7 @@ def test_a_longer_log_brings_the_online_store_up_to_date(
     ):
         log = corner_shop.write(tmp_path / name, log_tables, stop)
         materialize_features(spec, log, tmp_path / "training_set")
+        materialize_online(spec)
         reference = corner_shop.reference(spec.features, log_tables)
         found = OnlineFeatures(spec, spec.home).read("u1", ["i1"], {}).to_pylist()[0]
         expected_now = reference.as_of("user", ["u1"], stop)

@@ -26,6 +26,8 @@ from shopguide.bundle import (
 )
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
+from shopguide.features.training_set import seal
+from shopguide.features.versions import feature_service
 from shopguide.fusion import Fusion
 from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution
 from shopguide.spec import Spec, check_text
@@ -160,6 +162,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     spec = check_text(SPEC, where="planted spec")
     (folder / "training_set").mkdir()
     pq.write_table(planted(seed=1), folder / "training_set" / "test.parquet")
+    seal(folder / "training_set", spec, {"log_end": "2024-04-01T00:00:00+00:00"})
     return Shop(folder, spec)
 
 
@@ -220,6 +223,7 @@ def contents(
         golden = golden.append_column(f"prediction_{task}", pa.array(values.astype(np.float64)))
     return Contents(
         spec=spec,
+        feature_service=feature_service(spec),
         graph=model,
         preprocessing=Preprocessing(categorical=[], numeric=inputs),
         calibrators=Calibrators(),

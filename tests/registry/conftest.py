@@ -22,6 +22,7 @@ from shopguide.bundle import (
 )
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
+from shopguide.features.versions import feature_service
 from shopguide.fusion import Fusion
 from shopguide.gate import Decision, Ledger, Look, Verdict
 from shopguide.gate.decision import SCHEMA, Counts, GoalChange, ModelEntry, ObjectiveChange
@@ -74,6 +75,7 @@ def make_bundle(spec: Spec, tmp_path: Path) -> Callable[[float], Path]:
     )
     contents = Contents(
         spec=spec,
+        feature_service=feature_service(spec),
         graph=_graph(),
         preprocessing=Preprocessing(categorical=[], numeric=[numeric]),
         calibrators=Calibrators(tasks={}),

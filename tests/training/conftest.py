@@ -1,7 +1,5 @@
 """A planted shop: labels drawn from a known model, so that the best possible AUC is known."""
 
-import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
+from shopguide.features.training_set import seal
 from shopguide.spec import Spec, check_text
 from shopguide.training import TrainingSummary, train_mtl
+
+LOG_END = "2024-04-01T00:00:00+00:00"
 
 SPEC = """
 name: planted
@@ -93,7 +94,7 @@ def model_folder(factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def changed(training_set: Path, tmp_path: Path) -> Callable[..., Path]:
+def changed(planted_spec: Spec, training_set: Path, tmp_path: Path) -> Callable[..., Path]:
     """Copy the training set with one column of one split replaced, or dropped."""
 
     def change(split: str, column: str, values: pa.Array | None) -> Path:
@@ -105,7 +106,7 @@ def changed(training_set: Path, tmp_path: Path) -> Callable[..., Path]:
                 if values is not None:
                     table = table.add_column(position, column, values)
             pq.write_table(table, tmp_path / f"{name}.parquet")
-        shutil.copy(training_set / "training_set.json", tmp_path)
+        seal(tmp_path, planted_spec, {"log_end": LOG_END})
         return tmp_path
 
     return change
@@ -120,7 +121,7 @@ def write_training_set(folder: Path, *, requests: dict[str, int], seed: int) -> 
     for split, month in MONTHS.items():
         table, truth[split] = _draw(rng, split, month, requests[split], taste, appeal, price)
         pq.write_table(table, folder / f"{split}.parquet")
-    (folder / "training_set.json").write_text(json.dumps({"log_end": "2024-04-01T00:00:00+00:00"}))
+    seal(folder, check_text(SPEC, where="planted spec"), {"log_end": LOG_END})
     return truth
 
 

@@ -16,12 +16,14 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.features.training_set import seal
 from shopguide.models import ARCHITECTURES
 from shopguide.spec import Spec
 from shopguide.training import Tick, TrainingSummary, train_mtl
 from tests.training.changes import with_model, with_training
 
 TASKS = ("click", "purchase")
+LOG_END = "2024-04-01T00:00:00+00:00"
 Changed = Callable[[str, str, pa.Array | None], Path]
 Truth = dict[str, dict[str, NDArray[np.float64]]]
 
@@ -221,6 +223,7 @@ def test_rows_of_weight_zero_teach_nothing(
     mixed = pq.read_table(folder / "train.parquet")
     position = mixed.column_names.index("click")
     pq.write_table(mixed.set_column(position, "click", pa.array(shown)), flipped / "train.parquet")
+    seal(flipped, planted_spec, {"log_end": LOG_END})
     spec = with_training(with_model(planted_spec, batch_norm=False), max_steps=20)
     plain, turned = (
         train_mtl(spec, where, tmp_path / name).record
@@ -275,14 +278,34 @@ def test_a_missing_column_is_named_with_its_file(
 
 
 def test_no_training_set_is_said_so(planted_spec: Spec, tmp_path: Path) -> None:
-    with pytest.raises(ShopguideError, match=r"train\.parquet: there is no such file.*features"):
+    with pytest.raises(ShopguideError, match=r"training_set\.json: there is no such file"):
         train_mtl(planted_spec, tmp_path / "nowhere", tmp_path / "model")
+
+
+def test_a_file_that_was_changed_after_it_was_written_is_refused(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "training_set"
+    shutil.copytree(training_set, folder)
+    pq.write_table(read(training_set, "valid").slice(1), folder / "valid.parquet")
+    with pytest.raises(ShopguideError, match=r"valid\.parquet: is not the file that training_set"):
+        train_mtl(planted_spec, folder, tmp_path / "model")
+
+
+def test_a_training_set_of_another_catalogue_is_refused(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    features = planted_spec.features.model_copy(update={"id_inputs": []})
+    other = planted_spec.model_copy(update={"features": features})
+    with pytest.raises(ShopguideError, match=r"was made with the features .*, and the spec's are"):
+        train_mtl(other, training_set, tmp_path / "model")
 
 
 def test_an_empty_split_is_refused(planted_spec: Spec, training_set: Path, tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         rows = 0 if split == "train" else 100
         pq.write_table(read(training_set, split).slice(0, rows), tmp_path / f"{split}.parquet")
+    seal(tmp_path, planted_spec, {"log_end": LOG_END})
     with pytest.raises(InvalidDataError, match=r"0 rows to use, needs at least 2.*split\.train"):
         train_mtl(planted_spec, tmp_path, tmp_path / "model")
 

@@ -1,0 +1,20 @@
+"""Component: the latest features into the online store."""
+
+from kfp.dsl import Artifact, Input
+
+from components._image import component
+
+
+@component
+def materialize_online(spec: Input[Artifact]) -> None:
+    """Bring the online store up to the latest features; runs once the data are validated.
+
+    Args:
+        spec: Checked spec, from check-spec.
+    """
+    from shopguide.features import materialize_online
+    from shopguide.spec import load_spec
+    from shopguide.step import step
+
+    with step("materialize_online"):
+        materialize_online(load_spec(spec.path))
