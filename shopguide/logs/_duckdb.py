@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-MEMORY_LIMIT = "3GB"
+MEMORY_LIMIT = "2GB"
 
 
 @contextmanager

@@ -34,6 +34,7 @@ _LIBRARY = (
     "features/catalogue.py",
     "features/online.py",
     "features/store.py",
+    "features/versions.py",
 )
 """Files of shopguide that the service imports; a test holds the list to that."""
 
