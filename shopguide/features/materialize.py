@@ -89,9 +89,10 @@ def _attach_key_attributes(connection: duckdb.DuckDBPyConnection, log: Path, spe
     names = ", ".join(f"i.{identifier(name)}" for name in attributes)
     before = count(connection, "SELECT count(*) FROM impressions")
     connection.execute(
-        f"CREATE OR REPLACE TABLE impressions AS SELECT t.*, {names} FROM impressions AS t "
+        f"CREATE TABLE keyed AS SELECT t.*, {names} FROM impressions AS t "
         f"LEFT JOIN read_parquet({quote(str(log / 'items.parquet'))}) AS i USING (item_id)"
     )
+    connection.execute("DROP TABLE impressions; ALTER TABLE keyed RENAME TO impressions")
     after = count(connection, "SELECT count(*) FROM impressions")
     assert after == before, f"items: {after} rows of {before} after the join"
 

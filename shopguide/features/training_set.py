@@ -56,7 +56,7 @@ class TrainingSetSummary:
 def assign_splits(
     connection: duckdb.DuckDBPyConnection, spec: Spec, *, log_end: datetime
 ) -> dict[str, int]:
-    """Turn the table `labelled` into `impressions`, with `row_id` and `split`.
+    """Turn the table `labelled` into `impressions`, with `row_id` and `split`; it is gone then.
 
     Left out, and counted: impressions outside the three periods, and those whose attribution window
     is not over when the next period begins or the log ends (with labels by request, the window is
@@ -70,27 +70,26 @@ def assign_splits(
     Raises:
         InvalidDataError: a period has no impression.
     """
-    total = count(connection, "SELECT count(*) FROM labelled")
-    split = split_expression(spec.split, "shown_at")
-    connection.execute(
-        f"CREATE OR REPLACE TABLE impressions AS SELECT *, {split} AS split FROM labelled"
-    )
-    connection.execute("DELETE FROM impressions WHERE split IS NULL")
-    inside = count(connection, "SELECT count(*) FROM impressions")
+    inside = f"SELECT *, {split_expression(spec.split, 'shown_at')} AS split FROM labelled"
+    whole = "TRUE"
     if spec.attribution.match == "user_item":
         window = round(spec.attribution.window_hours * 3_600_000_000)
-        horizon = horizon_expression(spec.split, "split")
-        connection.execute(
-            f"DELETE FROM impressions WHERE shown_at + to_microseconds({window}) > "
-            f"least({horizon}, TIMESTAMPTZ '{log_end.isoformat()}')"
+        whole = (
+            f"shown_at + to_microseconds({window}) <= "
+            f"least({horizon_expression(spec.split, 'split')}, TIMESTAMPTZ '{log_end.isoformat()}')"
         )
-    complete = count(connection, "SELECT count(*) FROM impressions")
+    outside, cut = (
+        count(connection, f"SELECT count(*) FROM ({inside}) WHERE {condition}")
+        for condition in ("split IS NULL", f"split IS NOT NULL AND NOT ({whole})")
+    )
     connection.execute(
         "CREATE OR REPLACE TABLE impressions AS "
-        "SELECT row_number() OVER (ORDER BY request_id, item_id) - 1 AS row_id, * FROM impressions"
+        "SELECT row_number() OVER (ORDER BY request_id, item_id) - 1 AS row_id, * "
+        f"FROM ({inside}) WHERE split IS NOT NULL AND {whole}"
     )
     _refuse_empty(connection, spec)
-    return {"outside the periods": total - inside, "window not over": inside - complete}
+    connection.execute("DROP TABLE labelled")
+    return {"outside the periods": outside, "window not over": cut}
 
 
 def columns_to_write(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[str]:

@@ -94,7 +94,7 @@ def test_labels_are_the_purchases_within_the_window(shop: Shop) -> None:
 
 def test_the_document_says_what_the_files_hold(shop: Shop) -> None:
     document = json.loads((shop.training_set / "training_set.json").read_text(encoding="utf-8"))
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["spec"] == "corner_shop"
     assert document["log_end"] == "2024-04-15T04:00:00+00:00"
     assert [column["name"] for column in document["inputs"]] == [
