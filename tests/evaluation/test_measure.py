@@ -23,6 +23,7 @@ from shopguide.evaluation.measure import Evaluation, evaluate_bundle
 from shopguide.evaluation.page import EVALUATION, PAGE, html, write_evaluation
 from shopguide.spec import check_text
 from tests.gate.conftest import BIAS, SPEC, TRUTH, Shop, contents, planted
+from tests.training_sets import sealed
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     (folder / "training_set").mkdir()
     for split, seed in (("train", 2), ("test", 1)):
         pq.write_table(planted(seed, users=60), folder / "training_set" / f"{split}.parquet")
-    return Shop(folder, check_text(SPEC, where="planted spec"))
+    spec = check_text(SPEC, where="planted spec")
+    sealed(folder / "training_set", spec)
+    return Shop(folder, spec)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +171,7 @@ def test_one_class_is_measured_and_drawn(shop: Shop, bundle: Path, tmp_path: Pat
         none = pa.array(np.zeros(table.num_rows))
         table = table.set_column(table.column_names.index(name), name, none)
     pq.write_table(table, tmp_path / "test.parquet")
+    sealed(tmp_path, shop.spec)
     found = evaluate_bundle(bundle, tmp_path, slices=["region"])
     page = html(found)
     assert "AUC is not defined, no outcome is 1" in page
@@ -224,7 +228,7 @@ def test_what_is_missing_is_named(shop: Shop, bundle: Path, tmp_path: Path) -> N
         evaluate_bundle(bundle, shop.test_set, slices=["colour"])
     (tmp_path / "test.parquet").write_text("no parquet")
     with pytest.raises(ShopguideError, match="is not a readable Parquet file"):
-        evaluate_bundle(bundle, tmp_path)
+        evaluate_bundle(bundle, tmp_path / "test.parquet")
     pq.write_table(shop.table().slice(0, 0), tmp_path / "test.parquet")
     with pytest.raises(InvalidDataError, match="holds no impression"):
-        evaluate_bundle(bundle, tmp_path)
+        evaluate_bundle(bundle, tmp_path / "test.parquet")

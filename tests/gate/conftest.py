@@ -26,11 +26,11 @@ from shopguide.bundle import (
 )
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
-from shopguide.features.training_set import seal
 from shopguide.features.versions import feature_service
 from shopguide.fusion import Fusion
 from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution
 from shopguide.spec import Spec, check_text
+from tests.training_sets import sealed
 
 SPEC = """
 name: planted
@@ -162,7 +162,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     spec = check_text(SPEC, where="planted spec")
     (folder / "training_set").mkdir()
     pq.write_table(planted(seed=1), folder / "training_set" / "test.parquet")
-    seal(folder / "training_set", spec, {"log_end": "2024-04-01T00:00:00+00:00"})
+    sealed(folder / "training_set", spec)
     return Shop(folder, spec)
 
 

@@ -15,7 +15,9 @@ from shopguide.bundle import Calibrators, Contents, NumericInput, Preprocessing,
 from shopguide.bundle import write_bundle as write
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
+from shopguide.features.versions import feature_service
 from shopguide.spec import Spec, check_text
+from tests.training_sets import sealed
 
 SPEC = """
 name: two_goals
@@ -82,7 +84,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     (folder / "training_set").mkdir()
     for seed, split in ((3, "valid"), (4, "test")):
         pq.write_table(drawn(seed), folder / "training_set" / f"{split}.parquet")
-    return Shop(folder, check_text(SPEC, where="spec of two goals"))
+    spec = check_text(SPEC, where="spec of two goals")
+    sealed(folder / "training_set", spec)
+    return Shop(folder, spec)
 
 
 def drawn(seed: int, requests: int = 500, candidates: int = 8) -> pa.Table:
@@ -126,6 +130,7 @@ def _contents(spec: Spec, noise: float, rows: pa.Table) -> Contents:
     ]
     return Contents(
         spec=spec,
+        feature_service=feature_service(spec),
         graph=_graph(np.array([[1, 0], [0, 1], [noise, noise]])),
         preprocessing=Preprocessing(categorical=[], numeric=inputs),
         calibrators=Calibrators(),

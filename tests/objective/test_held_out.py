@@ -9,6 +9,7 @@ import pytest
 from shopguide.errors import ShopguideError
 from shopguide.objective import evaluate_on_test, read_solution, solve_objective, take_point
 from tests.objective.conftest import Shop
+from tests.training_sets import sealed
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def solved(shop: Shop) -> Path:
 
 def test_the_same_period_again_shows_no_optimism(shop: Shop, solved: Path, tmp_path: Path) -> None:
     pq.write_table(shop.table("valid"), tmp_path / "test.parquet")
-    found = evaluate_on_test(shop.spec, solved, tmp_path)
+    found = evaluate_on_test(shop.spec, solved, sealed(tmp_path, shop.spec))
     solution = read_solution(solved)
     assert solution is not None
     assert found.goals == solution.point.goals
@@ -73,7 +74,7 @@ def test_a_reference_without_an_outcome_on_test_has_no_change(
     nothing = np.zeros(table.num_rows)
     table = table.set_column(table.schema.get_field_index("buy"), "buy", [nothing])
     pq.write_table(table, tmp_path / "test.parquet")
-    found = evaluate_on_test(shop.spec, solved, tmp_path)
+    found = evaluate_on_test(shop.spec, solved, sealed(tmp_path, shop.spec))
     assert found.goals["purchases"] == 0
     assert (found.objective, found.optimism, found.changes["purchases"]) == (None, None, None)
     assert found.changes["clicks"] is not None

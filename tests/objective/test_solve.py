@@ -14,6 +14,7 @@ from shopguide.fusion import Fusion
 from shopguide.objective import SOLVERS, read_solution, solve_objective
 from shopguide.spec import Spec
 from tests.objective.conftest import Shop
+from tests.training_sets import sealed
 
 
 def _with(spec: Spec, **terms: object) -> Spec:
@@ -207,6 +208,7 @@ def test_the_test_period_has_no_part_in_it(shop: Shop, tmp_path: Path) -> None:
     folder = tmp_path / "training_set"
     folder.mkdir()
     pq.write_table(shop.table("valid"), folder / "valid.parquet")
+    sealed(folder, shop.spec)
     summary = solve_objective(shop.spec, shop.bundle(), folder, tmp_path / "out")
     assert summary.reference == "equal weights"
 
@@ -249,10 +251,10 @@ def test_an_empty_directory_is_no_champion(shop: Shop, tmp_path: Path) -> None:
     assert summary.reference == "equal weights"
 
 
-def _valid_only(table: pa.Table, folder: Path) -> Path:
+def _valid_only(table: pa.Table, folder: Path, shop: Shop) -> Path:
     folder.mkdir()
     pq.write_table(table, folder / "valid.parquet")
-    return folder
+    return sealed(folder, shop.spec)
 
 
 def _replaced(shop: Shop, column: str, values: np.ndarray) -> pa.Table:
@@ -263,7 +265,7 @@ def _replaced(shop: Shop, column: str, values: np.ndarray) -> pa.Table:
 def test_a_goal_that_is_zero_for_the_champion_is_named(
     shop: Shop, champion: Path, tmp_path: Path
 ) -> None:
-    nothing = _valid_only(_replaced(shop, "buy", np.zeros(4_000)), tmp_path / "set")
+    nothing = _valid_only(_replaced(shop, "buy", np.zeros(4_000)), tmp_path / "set", shop)
     with pytest.raises(InvalidDataError) as caught:
         solve_objective(shop.spec, shop.bundle(), nothing, tmp_path / "out", champion=champion)
     assert str(caught.value) == (
@@ -275,14 +277,14 @@ def test_a_goal_that_is_zero_for_the_champion_is_named(
 
 
 def test_a_ratio_without_a_denominator_is_named(shop: Shop, tmp_path: Path) -> None:
-    nothing = _valid_only(_replaced(shop, "click", np.zeros(4_000)), tmp_path / "set")
+    nothing = _valid_only(_replaced(shop, "click", np.zeros(4_000)), tmp_path / "set", shop)
     goals = {"cvr": {"task": "buy", "per": "click", "weight": 1.0}}
     with pytest.raises(InvalidDataError, match="goal cvr: its value under equal weights is inf"):
         solve_objective(_with(shop.spec, goals=goals), shop.bundle(), nothing, tmp_path / "out")
 
 
 def test_weights_of_zero_are_an_answer_not_a_crash(shop: Shop, tmp_path: Path) -> None:
-    nothing = _valid_only(_replaced(shop, "sample_weight", np.zeros(4_000)), tmp_path / "set")
+    nothing = _valid_only(_replaced(shop, "sample_weight", np.zeros(4_000)), tmp_path / "set", shop)
     with pytest.raises(InvalidDataError, match="column sample_weight: 0 in every row"):
         solve_objective(shop.spec, shop.bundle(), nothing, tmp_path / "out")
 
@@ -292,7 +294,7 @@ def test_a_task_that_the_bundle_does_not_predict_is_named(shop: Shop, tmp_path: 
     document["tasks"]["cart"] = {"kind": "binary", "event": "cart"}
     document["objective"]["goals"] = {"carts": {"task": "cart", "weight": 1.0}}
     table = shop.table("valid")
-    folder = _valid_only(table.append_column("cart", table["click"]), tmp_path / "set")
+    folder = _valid_only(table.append_column("cart", table["click"]), tmp_path / "set", shop)
     with pytest.raises(ShopguideError) as caught:
         solve_objective(Spec.model_validate(document), shop.bundle(), folder, tmp_path / "out")
     assert "the bundle predicts click, buy; the objective ranks by cart too" in str(caught.value)

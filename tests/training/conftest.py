@@ -11,11 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
-from shopguide.features.training_set import seal
 from shopguide.spec import Spec, check_text
 from shopguide.training import TrainingSummary, train_mtl
-
-LOG_END = "2024-04-01T00:00:00+00:00"
+from tests.training_sets import sealed
 
 SPEC = """
 name: planted
@@ -106,7 +104,7 @@ def changed(planted_spec: Spec, training_set: Path, tmp_path: Path) -> Callable[
                 if values is not None:
                     table = table.add_column(position, column, values)
             pq.write_table(table, tmp_path / f"{name}.parquet")
-        seal(tmp_path, planted_spec, {"log_end": LOG_END})
+        sealed(tmp_path, planted_spec)
         return tmp_path
 
     return change
@@ -121,7 +119,7 @@ def write_training_set(folder: Path, *, requests: dict[str, int], seed: int) -> 
     for split, month in MONTHS.items():
         table, truth[split] = _draw(rng, split, month, requests[split], taste, appeal, price)
         pq.write_table(table, folder / f"{split}.parquet")
-    seal(folder, check_text(SPEC, where="planted spec"), {"log_end": LOG_END})
+    sealed(folder, check_text(SPEC, where="planted spec"))
     return truth
 
 

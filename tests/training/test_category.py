@@ -13,12 +13,13 @@ from shopguide.bundle import load_bundle
 from shopguide.errors import InvalidDataError
 from shopguide.spec import Spec, check_text
 from shopguide.training import train_mtl
+from tests.training_sets import sealed
 
 INTENT = {"kind": "category", "classes": {"buy": "purchase", "browse": "click"}, "other": "leave"}
 
 
 @pytest.fixture
-def with_intent(training_set: Path, tmp_path: Path) -> Path:
+def with_intent(planted_spec: Spec, training_set: Path, tmp_path: Path) -> Path:
     """The planted training set with the code of what followed."""
     for split in ("train", "valid", "test"):
         table = pq.read_table(training_set / f"{split}.parquet")
@@ -27,8 +28,7 @@ def with_intent(training_set: Path, tmp_path: Path) -> Path:
         pq.write_table(
             table.append_column("intent", pa.array(codes)), tmp_path / f"{split}.parquet"
         )
-    (tmp_path / "training_set.json").write_bytes((training_set / "training_set.json").read_bytes())
-    return tmp_path
+    return sealed(tmp_path, planted_spec)
 
 
 @pytest.fixture
@@ -70,5 +70,6 @@ def test_codes_of_another_spec_and_a_single_class_are_refused(
         place = table.column_names.index("intent")
         codes = pa.array(np.full(table.num_rows, code, np.int8))
         pq.write_table(table.set_column(place, "intent", codes), with_intent / "train.parquet")
+        sealed(with_intent, spec)
         with pytest.raises(InvalidDataError, match=message):
             train_mtl(spec, with_intent, tmp_path / "model")

@@ -16,14 +16,13 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
-from shopguide.features.training_set import seal
 from shopguide.models import ARCHITECTURES
 from shopguide.spec import Spec
 from shopguide.training import Tick, TrainingSummary, train_mtl
 from tests.training.changes import with_model, with_training
+from tests.training_sets import sealed
 
 TASKS = ("click", "purchase")
-LOG_END = "2024-04-01T00:00:00+00:00"
 Changed = Callable[[str, str, pa.Array | None], Path]
 Truth = dict[str, dict[str, NDArray[np.float64]]]
 
@@ -223,7 +222,7 @@ def test_rows_of_weight_zero_teach_nothing(
     mixed = pq.read_table(folder / "train.parquet")
     position = mixed.column_names.index("click")
     pq.write_table(mixed.set_column(position, "click", pa.array(shown)), flipped / "train.parquet")
-    seal(flipped, planted_spec, {"log_end": LOG_END})
+    sealed(flipped, planted_spec)
     spec = with_training(with_model(planted_spec, batch_norm=False), max_steps=20)
     plain, turned = (
         train_mtl(spec, where, tmp_path / name).record
@@ -305,7 +304,7 @@ def test_an_empty_split_is_refused(planted_spec: Spec, training_set: Path, tmp_p
     for split in ("train", "valid", "test"):
         rows = 0 if split == "train" else 100
         pq.write_table(read(training_set, split).slice(0, rows), tmp_path / f"{split}.parquet")
-    seal(tmp_path, planted_spec, {"log_end": LOG_END})
+    sealed(tmp_path, planted_spec)
     with pytest.raises(InvalidDataError, match=r"0 rows to use, needs at least 2.*split\.train"):
         train_mtl(planted_spec, tmp_path, tmp_path / "model")
 
