@@ -16,6 +16,7 @@ from shopguide.evaluation.page import html
 from shopguide.spec import check_text
 from shopguide.training import train_mtl
 from tests.training.conftest import SPEC, write_training_set
+from tests.training_sets import sealed
 
 CLASSES = ("browse", "compare", "buy", "none")
 
@@ -81,7 +82,8 @@ def test_a_bundle_with_a_category_is_measured_on_it(tmp_path: Path) -> None:
         codes = np.where(bought == 1, 0, np.where(clicked == 1, 1, 2)).astype(np.int8)
         table = table.append_column("intent", pa.array(codes))
         pq.write_table(table, tmp_path / f"{split}.parquet")
-    train_mtl(check_text(json.dumps(document), where="planted spec"), tmp_path, tmp_path / "model")
+    spec = check_text(json.dumps(document), where="planted spec")
+    train_mtl(spec, sealed(tmp_path, spec), tmp_path / "model")
     found = evaluate_bundle(tmp_path / "model", tmp_path)
     guess = load_bundle(tmp_path / "model").probabilities(table)["intent"].argmax(axis=1)
     assert found.categories["intent"].metrics["accuracy"] == pytest.approx((guess == codes).mean())

@@ -106,6 +106,7 @@ def test_novelty_is_of_what_was_liked_in_training(shop: Shop, bundle: Path, tmp_
     train = train.set_column(train.column_names.index("item_id"), "item_id", first)
     pq.write_table(table, tmp_path / "test.parquet")
     pq.write_table(train, tmp_path / "train.parquet")
+    sealed(tmp_path, shop.spec)
     found = evaluate_bundle(bundle, tmp_path, k=10)  # the whole list: every row is shown
     liked = np.array(train.column("item_id").to_pylist())[train.column("click").to_numpy() == 1]
     count = {f"i{i}": 1 + np.sum(liked == f"i{i}") for i in range(50)}

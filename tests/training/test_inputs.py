@@ -13,6 +13,8 @@ from shopguide.bundle import load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.spec import Spec, check_text
 from shopguide.training import train_mtl
+from tests.training.conftest import SPEC
+from tests.training_sets import sealed
 
 
 def changed_spec(spec: Spec, **model: object) -> Spec:
@@ -31,8 +33,7 @@ def rewritten(training_set: Path, folder: Path, **columns: object) -> Path:
                 table = table.drop_columns([name])
             table = table.append_column(name, values)
         pq.write_table(table, folder / f"{split}.parquet")
-    (folder / "training_set.json").write_bytes((training_set / "training_set.json").read_bytes())
-    return folder
+    return sealed(folder, check_text(SPEC, where="planted spec"))
 
 
 def history(table: pa.Table) -> pa.Array:
