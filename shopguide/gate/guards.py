@@ -51,7 +51,7 @@ def compatibility(
     yield _equal("inputs:champion", lacking, "all in the test set")
 
 
-def golden(name: str, difference: float) -> Guard:
+def golden(name: str, difference: float | None) -> Guard:
     """Return whether a bundle still predicts its golden rows.
 
     A difference within the limit is the processor's and counts as 0, so that a decision is the
@@ -59,10 +59,10 @@ def golden(name: str, difference: float) -> Guard:
 
     Args:
         name: challenger or champion.
-        difference: the largest one; of an amount, relative to 1 + its size.
+        difference: the largest one; of an amount, relative to 1 + its size; None: no rows.
     """
-    passes = difference <= GOLDEN_LIMIT
-    value = 0.0 if passes else float(f"{difference:.4g}")
+    passes = difference is not None and difference <= GOLDEN_LIMIT
+    value = difference if difference is None else 0.0 if passes else float(f"{difference:.4g}")
     return Guard(f"golden:{name}", value, GOLDEN_LIMIT, "at_most", passes)
 
 

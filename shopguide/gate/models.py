@@ -122,9 +122,9 @@ def entry(bundle: Bundle, version: str | None) -> ModelEntry:
     )
 
 
-def golden_difference(bundle: Bundle) -> float:
-    """Return how far a bundle's golden rows are from what they were; infinite without any."""
-    return bundle.golden_difference() if bundle.golden().num_rows else np.inf
+def golden_difference(bundle: Bundle) -> float | None:
+    """Return how far a bundle's golden rows are from what they were; None without any."""
+    return bundle.golden_difference() if bundle.golden().num_rows else None
 
 
 def learnt_from(bundle: Bundle) -> Period:

@@ -106,6 +106,7 @@ class Shop:
         seed: int = 0,
         champion: Path | None = None,
         golden_off: float = 0.0,
+        golden_rows: int = 4,
     ) -> Path:
         """Write a bundle, its λ solved, and return its folder; with a champion, its front too.
 
@@ -119,7 +120,7 @@ class Shop:
         place = made.golden.column_names.index("prediction_click")
         said = made.golden["prediction_click"].to_numpy() + golden_off
         golden = made.golden.set_column(place, "prediction_click", pa.array(said))
-        write_bundle(raw, replace(made, golden=golden))
+        write_bundle(raw, replace(made, golden=golden.slice(0, golden_rows)))
         tasks = fusion or {"click": 0.5, "order_value": 0.5}
         found = solution(spec or self.spec, champion) if champion else None
         with_fusion(raw, out, Fusion("additive", tasks, {"click": 0.3, "order_value": 1.0}), found)

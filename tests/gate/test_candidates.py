@@ -44,6 +44,20 @@ def test_the_best_of_those_that_pass_is_promoted(
     assert decision.goals == decision.candidates[1].goals
 
 
+def test_a_candidate_that_may_not_be_promoted_is_not_the_best(shop: Shop, tmp_path: Path) -> None:
+    inflated = shop.model("inflated", bias=(1.0, -1.0))
+    better = shop.model("a_little_better", ((0.8, 0.0, 0.6), (0.0, 0.8, 0.6)))
+    vague = shop.model("vague", VAGUE)
+    decision = decide(shop.spec, [inflated, better], shop.test_set, tmp_path, champion=vague)
+    first, second = decision.candidates
+    assert first.objective is not None
+    assert second.objective is not None
+    assert first.objective.lower > second.objective.lower
+    assert "calibration:click" in first.reasons
+    assert second.chosen
+    assert decision.promote
+
+
 def test_each_bound_is_wider_than_alone_and_the_estimate_the_same(
     shop: Shop, together: tuple[Path, Decision], tmp_path: Path
 ) -> None:

@@ -175,6 +175,13 @@ def test_what_the_processor_rounds_is_no_difference(shop: Shop, tmp_path: Path) 
     assert (guard.value, guard.passes) == (0.0, True)
 
 
+def test_a_bundle_without_golden_rows_is_not_trusted(shop: Shop, tmp_path: Path) -> None:
+    bare = shop.model("bare", golden_rows=0)
+    decision = decide(shop.spec, bare, shop.test_set, tmp_path)
+    assert "artifact:challenger" in decision.reasons
+    assert json.loads((tmp_path / "decision.json").read_text())["verdict"] == "invalid"
+
+
 @pytest.mark.parametrize(("value", "reason"), [(0, "too_few_events"), (1, "one_class")])
 def test_one_class_only_is_not_judged(shop: Shop, tmp_path: Path, value: int, reason: str) -> None:
     clicks = np.full(shop.table().num_rows, value, np.int8)

@@ -10,9 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from shopguide.gate import Decision, decide
+from shopguide.gate import Decision, Ledger, decide
+from shopguide.gate.case import Case
+from shopguide.gate.checks import checks
 from shopguide.gate.leaks import Leak, find_leaks
-from tests.gate.conftest import TRUTH, VAGUE, Shop
+from shopguide.gate.models import open_challenger
+from shopguide.gate.quality import task_quality
+from shopguide.gate.test_set import read_test_set
+from tests.gate.conftest import COLUMNS, TRUTH, VAGUE, Shop
 from tests.gate.test_decide import changed
 
 ROWS = 60_000
@@ -146,3 +151,29 @@ def test_no_leak_is_a_guard_that_holds(shop: Shop, tmp_path: Path) -> None:
     guard = decision.guard("feature_leaks")
     assert guard is not None
     assert guard.passes
+
+
+def test_a_model_that_uses_a_waived_leak_is_no_leak_of_its_own(shop: Shop, tmp_path: Path) -> None:
+    table = shop.table()
+    place = table.column_names.index("appeal")
+    leaked = table.set_column(place, "appeal", pa.array(40.0 * table["click"].to_numpy() - 20))
+    pq.write_table(leaked, tmp_path / "leaked.parquet")
+    vague, good = shop.model("vague", VAGUE), shop.model("good")
+    spec = changed(shop.spec, calibration=None, waive_leaks=["appeal"])
+    decision = decide(spec, good, tmp_path / "leaked.parquet", tmp_path / "out", champion=vague)
+    guard = decision.guard("leak:click")
+    assert guard is not None
+    assert (guard.rule, guard.passes) == ("waived", True)
+    assert not any("leak" in reason for reason in decision.reasons)
+
+
+def test_what_a_challenger_does_not_read_is_no_leak_of_its(shop: Shop) -> None:
+    spec = changed(shop.spec, floors={}, baseline=None)
+    bundle = open_challenger(shop.model("good"), spec)
+    test = read_test_set(shop.test_set, spec, COLUMNS)
+    case = Case(spec, test, (bundle,), None, None, 1, Ledger(), {})
+    leaks = [Leak("elsewhere", "click", 1.0, 1.0), Leak("noise", "click", 1.0, 0.0)]
+    tasks = task_quality(spec, test, bundle.predict(test.table), None)
+    named = [guard.name for guard in checks(case, bundle, tasks, leaks)]
+    assert "feature_leak:noise.click" in named
+    assert not any("elsewhere" in name for name in named)
