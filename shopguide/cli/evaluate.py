@@ -13,7 +13,7 @@ from shopguide.errors import ShopguideError
 from shopguide.spec import load_spec
 
 if TYPE_CHECKING:
-    from shopguide.evaluation.measure import Evaluation
+    from shopguide.evaluation.result import Evaluation
 
 
 def evaluate(
@@ -70,7 +70,8 @@ def evaluate(
 ) -> None:
     """Measure a bundle, or ask what a policy would have brought (exit 1: the log cannot say)."""
     if off_policy:
-        from shopguide.evaluation.off_policy.run import Question, ask
+        from shopguide.evaluation.off_policy.answer import Question
+        from shopguide.evaluation.off_policy.run import ask
 
         loaded = None
         if spec is not None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from shopguide.cli.common import print_json, stdout
 
 if TYPE_CHECKING:
-    from shopguide.evaluation.off_policy.run import Answer
+    from shopguide.evaluation.off_policy.answer import Answer
 
 
 def show_answer(found: "Answer", out: Path | None, *, as_json: bool) -> None:

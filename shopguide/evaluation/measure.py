@@ -1,10 +1,9 @@
-"""A bundle on a split of a training set: everything that is measured about it."""
+"""Measure a bundle on a split of a training set."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,118 +13,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
-from shopguide.errors import ShopguideError
-from shopguide.evaluation.calibration import Reliability, pcoc, reliability
+from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.evaluation.calibration import pcoc, reliability
 from shopguide.evaluation.categories import CategoryMetrics, category_metrics
 from shopguide.evaluation.evaluate import evaluate
 from shopguide.evaluation.lists import sums
 from shopguide.evaluation.rankings import Catalogue, Ranking, rankings
 from shopguide.evaluation.reading import codes, floats, read_split
-from shopguide.evaluation.slices import SliceMetrics, evaluate_slices
-from shopguide.evaluation.task_metrics import TaskMetrics, as_lists, finite
+from shopguide.evaluation.result import Evaluation, Uncalibrated
+from shopguide.evaluation.slices import evaluate_slices
 from shopguide.files import sha256
 from shopguide.objective.replay import Requests
 
-FORMAT = 1
-"""Version of evaluation.json."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Uncalibrated:
-    """What a task's predictions were before its calibrator.
-
-    Args:
-        calibrator: kind of the calibrator.
-        pcoc: predicted over observed.
-        reliability: the calibration curve.
-    """
-
-    calibrator: str
-    pcoc: float
-    reliability: Reliability
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the fields as JSON has them."""
-        return {
-            "calibrator": self.calibrator,
-            "pcoc": finite(self.pcoc),
-            "ece": finite(self.reliability.ece),
-            "reliability": as_lists(asdict(self.reliability)),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What was measured.
-
-    Args:
-        title: of the shop.
-        bundle: name, version and checksum.
-        file: Parquet file that was read.
-        checksum: SHA-256 of the file.
-        split: train, valid or test.
-        rows: impressions.
-        requests: lists.
-        users: of the lists.
-        first: time of the earliest impression.
-        last: time of the latest.
-        k: places of a list that count.
-        units: of the amounts, by task.
-        titles: of the tasks.
-        tasks: metrics by binary and amount task.
-        uncalibrated: by task that has a calibrator, what there was before it.
-        categories: metrics by category task.
-        rankings: by the score, where λ was solved, and by each task.
-        slices: of the columns that were named.
-        notes: limits of the data.
-    """
-
-    title: str
-    bundle: dict[str, str]
-    file: str
-    checksum: str
-    split: str
-    rows: int
-    requests: int
-    users: int
-    first: datetime
-    last: datetime
-    k: int
-    units: dict[str, str]
-    titles: dict[str, str]
-    tasks: dict[str, TaskMetrics]
-    uncalibrated: dict[str, Uncalibrated]
-    categories: dict[str, CategoryMetrics]
-    rankings: list[Ranking]
-    slices: list[SliceMetrics]
-    notes: list[str]
-
-    def to_json(self) -> dict[str, object]:
-        """Return evaluation.json: numbers that are not defined are null."""
-        return {
-            "format": FORMAT,
-            "title": self.title,
-            "bundle": self.bundle,
-            "data": {
-                "file": self.file,
-                "sha256": self.checksum,
-                "split": self.split,
-                "rows": self.rows,
-                "requests": self.requests,
-                "users": self.users,
-                "first": self.first.isoformat(),
-                "last": self.last.isoformat(),
-            },
-            "k": self.k,
-            "tasks": {name: found.to_dict() for name, found in self.tasks.items()},
-            "uncalibrated": {n: found.to_dict() for n, found in self.uncalibrated.items()},
-            "categories": {name: found.to_dict() for name, found in self.categories.items()},
-            "rankings": [found.to_dict() for found in self.rankings],
-            "slices": [part.to_dict() for part in self.slices],
-            "notes": self.notes,
-        }
 
 
 def evaluate_bundle(
@@ -149,8 +49,7 @@ def evaluate_bundle(
         ShopguideError: the bundle or the file is not whole, or a column is missing.
         InvalidDataError: outcomes or weights that cannot be; no impression.
     """
-    started = time.perf_counter()
-    loaded = load_bundle(bundle)
+    started, loaded = time.perf_counter(), load_bundle(bundle)
     spec = loaded.spec
     named = spec.gate.slices if slices is None else slices
     columns = [*loaded.preprocessing.names, *named]
@@ -168,11 +67,7 @@ def evaluate_bundle(
     times = pc.min_max(table.column("shown_at")).as_py()
     found = Evaluation(
         title=spec.title or spec.name,
-        bundle={
-            "name": loaded.manifest.name,
-            "version": loaded.manifest.version,
-            "checksum": loaded.manifest.checksum,
-        },
+        bundle=loaded.manifest.model_dump(include={"name", "version", "checksum"}),
         file=str(file),
         checksum=sha256(file),
         split=split if Path(training_set).is_dir() else file.stem,
@@ -186,7 +81,7 @@ def evaluate_bundle(
         titles={name: task.title or name for name, task in spec.tasks.items()},
         tasks=tasks,
         uncalibrated=_uncalibrated(loaded, requests, raw),
-        categories=_categories(loaded, table, requests.weight),
+        categories=_categories(loaded, table, requests.weight, str(file)),
         rankings=rank(None),
         slices=evaluate_slices(requests, predictions, spec.quantities(), table, named, rank),
         notes=list(spec.notes),
@@ -229,7 +124,7 @@ def _uncalibrated(
 
 
 def _categories(
-    loaded: Bundle, table: pa.Table, weight: NDArray[np.float64]
+    loaded: Bundle, table: pa.Table, weight: NDArray[np.float64], where: str
 ) -> dict[str, CategoryMetrics]:
     tasks = loaded.spec.category_tasks()
     if not tasks:
@@ -237,10 +132,23 @@ def _categories(
     probabilities = loaded.probabilities(table)
     return {
         name: category_metrics(
-            floats(table, name).astype(np.int64), probabilities[name], weight, task.labels
+            _labels(table, name, task.labels, where), probabilities[name], weight, task.labels
         )
         for name, task in tasks.items()
     }
+
+
+def _labels(table: pa.Table, name: str, labels: tuple[str, ...], where: str) -> NDArray[np.int64]:
+    values = floats(table, name)
+    bad = ~np.isin(values, np.arange(len(labels)))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InvalidDataError(
+            f"{where}, column {name}, row {row + 1}",
+            f"is {values[row]:g}, must be a code from 0 to {len(labels) - 1}: {', '.join(labels)}",
+            "Build the training set again with this spec",
+        )
+    return values.astype(np.int64)
 
 
 def _catalogue(table: pa.Table, file: Path, task: str) -> Catalogue:

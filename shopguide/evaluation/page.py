@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shopguide.evaluation import charts
-from shopguide.evaluation.measure import Evaluation
+from shopguide.evaluation.result import Evaluation
 from shopguide.files import write_json, write_text
 
 EVALUATION, PAGE = "evaluation.json", "evaluation.html"

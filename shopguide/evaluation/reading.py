@@ -29,7 +29,7 @@ def read_split(
 
     Raises:
         ShopguideError: there is no such file, it is not Parquet, or a column is missing.
-        InvalidDataError: it holds no impression.
+        InvalidDataError: it holds no impression, or one without a key, a time or a weight.
     """
     file = Path(training_set)
     file = TrainingSet.open(file).file(split) if file.is_dir() else file
@@ -46,6 +46,12 @@ def read_split(
         raise InvalidDataError(
             str(file), "holds no impression", f"Widen split.{split}, or name another --split"
         )
+    for name in KEYS:
+        if table.column(name).null_count:
+            row = int(np.argmax(table.column(name).is_null().to_numpy()))
+            raise InvalidDataError(
+                f"{file}, column {name}, row {row + 1}", "is empty", "Build the training set again"
+            )
     return table, file
 
 

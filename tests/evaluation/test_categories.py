@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from shopguide.bundle import load_bundle
+from shopguide.errors import InvalidDataError
 from shopguide.evaluation.categories import category_metrics
 from shopguide.evaluation.measure import evaluate_bundle
 from shopguide.evaluation.page import html
@@ -90,3 +91,8 @@ def test_a_bundle_with_a_category_is_measured_on_it(tmp_path: Path) -> None:
     assert list(found.tasks) == ["click", "purchase", "order_value"]
     assert json.dumps(found.to_json(), allow_nan=False)
     assert ">leave</th>" in html(found)
+    place = table.column_names.index("intent")
+    beyond = table.set_column(place, "intent", pa.array(np.full(table.num_rows, 3, np.int8)))
+    pq.write_table(beyond, tmp_path / "test.parquet")
+    with pytest.raises(InvalidDataError, match=r"row 1: is 3, must be a code from 0 to 2: buy"):
+        evaluate_bundle(tmp_path / "model", tmp_path)

@@ -19,8 +19,9 @@ from shopguide.bundle import Calibrators, Platt, load_bundle, write_bundle
 from shopguide.cli import evaluate as verb
 from shopguide.cli.main import app
 from shopguide.errors import InvalidDataError, ShopguideError
-from shopguide.evaluation.measure import Evaluation, evaluate_bundle
+from shopguide.evaluation.measure import evaluate_bundle
 from shopguide.evaluation.page import EVALUATION, PAGE, html, write_evaluation
+from shopguide.evaluation.result import Evaluation
 from shopguide.spec import check_text
 from tests.gate.conftest import BIAS, SPEC, TRUTH, Shop, contents, planted
 from tests.training_sets import sealed
@@ -230,6 +231,12 @@ def test_what_is_missing_is_named(shop: Shop, bundle: Path, tmp_path: Path) -> N
     (tmp_path / "test.parquet").write_text("no parquet")
     with pytest.raises(ShopguideError, match="is not a readable Parquet file"):
         evaluate_bundle(bundle, tmp_path / "test.parquet")
-    pq.write_table(shop.table().slice(0, 0), tmp_path / "test.parquet")
+    table = shop.table()
+    users = pa.array([None, *table.column("user_id").to_pylist()[1:]])
+    broken = table.set_column(table.column_names.index("user_id"), "user_id", users)
+    pq.write_table(broken, tmp_path / "test.parquet")
+    with pytest.raises(InvalidDataError, match="column user_id, row 1: is empty"):
+        evaluate_bundle(bundle, tmp_path / "test.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "test.parquet")
     with pytest.raises(InvalidDataError, match="holds no impression"):
         evaluate_bundle(bundle, tmp_path / "test.parquet")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shopguide.evaluation.charts import figure, scale_top
+from shopguide.evaluation.off_policy.answer import Answer
 from shopguide.evaluation.off_policy.diagnostics import Diagnostics
 from shopguide.evaluation.off_policy.estimate import OffPolicy
 from shopguide.evaluation.off_policy.intervals import Estimate
-from shopguide.evaluation.off_policy.run import Answer
 from shopguide.evaluation.page import environment
 from shopguide.files import write_json, write_text
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from shopguide.cli.main import app
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.evaluation.off_policy import Logged, estimate, problems
+from shopguide.evaluation.off_policy.answer import Question
 from shopguide.evaluation.off_policy.decisions import Decisions, read_decisions
 from shopguide.evaluation.off_policy.page import (
     OFF_POLICY,
@@ -25,7 +26,7 @@ from shopguide.evaluation.off_policy.page import (
     whiskers,
     write_answer,
 )
-from shopguide.evaluation.off_policy.run import Question, ask
+from shopguide.evaluation.off_policy.run import ask
 from shopguide.logs.simulator import Shop, simulate
 from shopguide.spec import Spec, check_text
 from shopguide.spec.simulator import Simulator
