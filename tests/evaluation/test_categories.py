@@ -95,4 +95,4 @@ def test_a_bundle_with_a_category_is_measured_on_it(tmp_path: Path) -> None:
     beyond = table.set_column(place, "intent", pa.array(np.full(table.num_rows, 3, np.int8)))
     pq.write_table(beyond, tmp_path / "test.parquet")
     with pytest.raises(InvalidDataError, match=r"row 1: is 3, must be a code from 0 to 2: buy"):
-        evaluate_bundle(tmp_path / "model", tmp_path)
+        evaluate_bundle(tmp_path / "model", tmp_path / "test.parquet")

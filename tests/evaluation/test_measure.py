@@ -81,7 +81,7 @@ def test_a_slice_of_users_has_the_lists_of_those_users(
     table = shop.table()
     here = table.filter(pc.equal(table.column("region"), "south"))
     pq.write_table(here, tmp_path / "test.parquet")
-    alone = evaluate_bundle(bundle, tmp_path, slices=[], k=4)
+    alone = evaluate_bundle(bundle, tmp_path / "test.parquet", slices=[], k=4)
     part = next(part for part in found.slices if part.value == "south")
     for whole, cut in zip(alone.rankings, part.rankings, strict=True):
         assert cut.tasks == whole.tasks
@@ -96,7 +96,7 @@ def test_a_slice_of_items_cuts_its_lists_down(
     table = shop.table()
     odd = pa.array([int(name[1:]) % 2 for name in table.column("item_id").to_pylist()])
     pq.write_table(table.append_column("odd", odd), tmp_path / "test.parquet")
-    parts = evaluate_bundle(bundle, tmp_path, slices=["odd"]).slices
+    parts = evaluate_bundle(bundle, tmp_path / "test.parquet", slices=["odd"]).slices
     assert sum(part.rows for part in parts) == found.rows
     assert [part.rankings[0].catalogue.items for part in parts] == [25, 25]
 
