@@ -74,10 +74,14 @@ def verdict_sentence(decision: Decision) -> str:
         return _promotion(decision)
     first, more = decision.because[0], len(decision.because) - 1
     others = f" There {'is one more reason' if more == 1 else f'are {more} more reasons'}."
+    number_of = len(decision.candidates)
+    who = "the challenger is not" if number_of == 1 else f"none of the {number_of} challengers is"
     opening = {
-        "refuse": "The challenger is not promoted",
-        "invalid": "The comparison cannot be trusted, so the challenger is not promoted",
+        "refuse": f"{who[0].upper()}{who[1:]} promoted",
+        "invalid": f"The comparison cannot be trusted, so {who} promoted",
     }[decision.verdict]
+    if number_of > 1:
+        opening = f"{opening}. Against the best, {decision.challenger.version}"
     return f"{opening}: {first}.{others if more else ''}"
 
 
@@ -176,17 +180,19 @@ _GUARD_NAMES = {
 
 
 def _promotion(decision: Decision) -> str:
+    number_of = len(decision.candidates)
+    best = "" if number_of == 1 else f" {decision.challenger.version}, the best of {number_of},"
     if decision.objective is not None:
         gain = decision.objective
         return (
-            f"The challenger improves the weighted objective by {percent(gain.estimate)}, with "
-            f"{level(decision.confidence)} confidence by at least {percent(gain.lower)}, and no "
-            "goal, slice or guard stands against it."
+            f"The challenger{best} improves the weighted objective by {percent(gain.estimate)}, "
+            f"with {level(decision.confidence)} confidence by at least {percent(gain.lower)}, and "
+            "no goal, slice or guard stands against it."
         )
     first = decision.baseline
     assert first is not None, "a first champion has beaten a baseline"
     return (
-        f"The challenger becomes the first champion: it beats the ranking by {first.feature} by "
-        f"{percent(first.estimate)}, with {level(decision.confidence)} confidence by at least "
-        f"{percent(first.lower)}, and it reaches every floor."
+        f"The challenger{best} becomes the first champion: it beats the ranking by "
+        f"{first.feature} by {percent(first.estimate)}, with {level(decision.confidence)} "
+        f"confidence by at least {percent(first.lower)}, and it reaches every floor."
     )

@@ -175,6 +175,20 @@ def test_the_verdict_is_one_sentence_with_its_number(
         assert verdict_sentence(found) in Page((out / "report.html").read_text()).text
 
 
+def test_the_verdict_says_which_of_several_it_is_about(
+    shop: Shop, rich: tuple[Path, Decision], tmp_path: Path
+) -> None:
+    best = rich[1].challenger.version
+    assert f"The challenger {best}, the best of 3, improves" in verdict_sentence(rich[1])
+    alike = [shop.model(f"alike{seed}", VAGUE, seed=seed) for seed in (21, 22)]
+    refused = decide(shop.spec, alike, shop.test_set, tmp_path, champion=shop.model("vague", VAGUE))
+    sentence = verdict_sentence(refused)
+    version = refused.challenger.version
+    assert sentence.startswith(
+        f"None of the 2 challengers is promoted. Against the best, {version}: the gain in J"
+    )
+
+
 def test_a_refusal_says_why(shop: Shop, tmp_path: Path) -> None:
     champion = shop.model("clicks", fusion={"click": 1.0})
     greedy = shop.model("greedy", fusion={"order_value": 1.0})
