@@ -23,19 +23,19 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import numpy as np
+import torch
 import training_shop as shop
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from training_peers import DECAY, EXPERTS, HIDDEN, PEERS, RATE, TOWER, Result
 
-import shopguide.training  # its settings for OpenMP come before torch
-import torch
+import shopguide
 from shopguide.models import Inputs, Network, encoder
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec.model import Model, Training
 from shopguide.spec.tasks import BinaryTask
 from shopguide.training.loop import Course, fit
 from shopguide.training.samples import Layout, SampleFile
-from torch import Tensor, nn
 
 BATCH, THREADS, ROUNDS, ROWS = 4096, 2, 5, 500_000
 WIDTH = 16
@@ -58,9 +58,10 @@ MOST_AUC_LOSS, MOST_UPGRAD, MOST_GROWTH = 0.001, 1.10, 1.2
 
 def ours(folder: Path, seed: int, *, batch_norm: bool, **changes: object) -> Result:
     """Run the engine's loop over its file of rows."""
-    with _sample_file(*shop.read(folder, "train")) as train, _sample_file(
-        *(part[:2048] for part in shop.read(folder, "test"))
-    ) as valid:
+    with (
+        _sample_file(*shop.read(folder, "train")) as train,
+        _sample_file(*(part[:2048] for part in shop.read(folder, "test"))) as valid,
+    ):
         network = _network(batch_norm=batch_norm)
         training = Training(
             batch_size=BATCH, epochs=1, learning_rate=RATE, weight_decay=DECAY,
@@ -83,9 +84,7 @@ class BareMMoE(nn.Module):
 
     def __init__(self, *, batch_norm: bool) -> None:
         super().__init__()
-        self.tables = nn.ModuleList(
-            nn.Embedding(size, WIDTH) for size in shop.SIZES
-        )
+        self.tables = nn.ModuleList(nn.Embedding(size, WIDTH) for size in shop.SIZES)
         for table in self.tables:
             nn.init.normal_(table.weight, std=0.05)
         dim = len(shop.SIZES) * WIDTH + shop.NUMBERS
@@ -175,7 +174,7 @@ def _sample_file(
 
 
 def _network(*, batch_norm: bool) -> Network:
-    encoder.embedding_width = lambda codes, largest: largest  # not by the number of codes
+    encoder.embedding_width = lambda _, largest: largest  # not by the number of codes
     tasks, parent = {}, None
     for name in shop.TASKS:
         tasks[name] = BinaryTask(kind="binary", event=name, after=parent)
@@ -214,7 +213,9 @@ def run(name: str, folder: Path, seed: int, peer_python: str | None) -> dict[str
         command = [peer_python, str(here / "training_peers.py"), name, *arguments]
     else:
         command = [sys.executable, __file__, "--one", name, *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # threads that wait sleep, as the engine has it: for the peers too
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(THREADS)}
+    subprocess.run(command, check=True, env=environment, capture_output=True)
     with np.load(out) as result:
         seconds, predictions = float(result["seconds"]), result["predictions"]
     labels = shop.read(folder, "test")[2]
@@ -231,7 +232,9 @@ def one(name: str, folder: str, _width: str, _batch: str, seed: str, out: str) -
     np.savez(out, seconds=seconds, predictions=predictions)
 
 
-def compare(names: list[str], folder: Path, options: argparse.Namespace) -> Iterator[dict[str, dict[str, float]]]:
+def compare(
+    names: list[str], folder: Path, options: argparse.Namespace
+) -> Iterator[dict[str, dict[str, float]]]:
     """Yield the results of each round, by name."""
     for seed in range(options.rounds):
         found = {}
@@ -280,9 +283,7 @@ def summary(
 
     ratios = {f"{a}/{b}": (ratio(a, b), least) for (a, b), least in TARGETS.items()}
     auc = {name: statistics.fmean(r[name]["auc"] for r in rounds) for name in names}
-    losses = {
-        f"{a}/{b}": auc[a] - auc[b] for a, b in TARGETS if a in names and b in names
-    }
+    losses = {f"{a}/{b}": auc[a] - auc[b] for a, b in TARGETS if a in names and b in names}
     upgrad = ratio("ours", "ours_upgrad")
     met = (
         all(found is not None and found >= least for found, least in ratios.values())

@@ -63,7 +63,11 @@ def _rechub(folder: Path, width: int, loader: object) -> Result:
     seconds = time.perf_counter() - started
     model.eval()
     codes, numbers, _ = shop.read(folder, "test")
-    return seconds, _predicted(lambda a, b: model({k: torch.from_numpy(v) for k, v in _columns(a, b).items()}), codes, numbers)
+    return seconds, _predicted(
+        lambda a, b: model({k: torch.from_numpy(v) for k, v in _columns(a, b).items()}),
+        codes,
+        numbers,
+    )
 
 
 def deepctr(folder: Path, width: int, batch: int) -> Result:
@@ -113,7 +117,9 @@ def _offline(*_: object) -> None:
     raise OSError
 
 
-def _columns(codes: NDArray[np.int32], numbers: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+def _columns(
+    codes: NDArray[np.int32], numbers: NDArray[np.float32]
+) -> dict[str, NDArray[np.generic]]:
     columns: dict[str, NDArray[np.generic]] = {f"c{c}": codes[:, c] for c in range(codes.shape[1])}
     return columns | {f"n{n}": numbers[:, n] for n in range(numbers.shape[1])}
 

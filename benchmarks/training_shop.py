@@ -31,7 +31,9 @@ def write(folder: Path, rows: int) -> None:
     pq.write_table(pa.table(columns), folder / "train.parquet")
 
 
-def read(folder: Path, split: str) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+def read(
+    folder: Path, split: str
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Return codes [N, 16], numbers [N, 10] and labels [N, 3]."""
     codes, numbers, labels = (
         np.load(folder / f"{split}_{name}.npy") for name in ("codes", "numbers", "labels")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +19,14 @@ from shopguide.cli.common import (
     stderr,
     stdout,
 )
-from shopguide.spec import load_spec
+from shopguide.errors import ShopguideError
+from shopguide.files import existing, write_json, write_text
+from shopguide.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from shopguide import training
+    from shopguide.cli._sharing import Difference
+    from shopguide.training.relations import Looker
 
 
 def train(
@@ -30,25 +35,135 @@ def train(
         "runs/training_set"
     ),
     out: Annotated[Path, typer.Option(help="Directory of the bundle.")] = Path("runs/model"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from OUT.checkpoint, if it is there.")
+    ] = False,
+    relations: Annotated[
+        bool,
+        typer.Option(
+            "--relations", help="Measure how the tasks relate: OUT.relations.html, .json."
+        ),
+    ] = False,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARCHITECTURE",
+            help="Train this one too (single_task: no sharing), and compare task by task.",
+        ),
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the multi-task model and write its bundle."""
-    from shopguide.training import train_mtl
+    """Train the multi-task model and write its bundle.
 
+    The state of a run is kept in OUT.checkpoint until the bundle is written. Several processes
+    train one model: torchrun --nproc_per_node 2 -m shopguide train …
+    """
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    with _progress() as report:
-        summary = train_mtl(loaded, training_set, out, progress=report)
-    if as_json:
-        times = {"seconds": summary.seconds, "rows_per_second": summary.rows_per_second}
-        fields = summary.record.model_dump(mode="json")
-        print_json({"version": summary.version, "bundle": str(out), **times, **fields})
+    _require_one_of(loaded, relations=relations, compare=compare)
+    rival = None
+    if compare is not None:
+        rival = _rival(spec, profile, overrides or [], compare)
+        existing(training_set / "test.parquet", made_by="shopguide features")
+    found, looker = _train(loaded, training_set, out, resume=resume, relations=relations)
+    differences = None
+    if rival is not None:
+        differences = _compare(loaded, rival, training_set, out, resume=resume)
+    if not _leads():
         return
+    if looker is not None:
+        _write_relations(looker, loaded, out)
+    if as_json:
+        extra = {"differences": [asdict(d) for d in differences]} if differences else {}
+        print_json(_fields(found, out) | extra)
+        return
+    _show(found, out)
+    if looker is not None:
+        stdout.print(f"{_beside(out, 'relations.html')}: relations of the tasks", highlight=False)
+    for difference in differences or ():
+        _show_difference(difference, str(compare))
+
+
+def _train(
+    spec: Spec, training_set: Path, out: Path, *, resume: bool, relations: bool
+) -> "tuple[training.TrainingSummary, Looker | None]":
+    from shopguide.training import Surroundings, train_candidates
+    from shopguide.training.relations import Looker
+
+    looker = Looker() if relations else None
+    with _progress() as report:
+        around = Surroundings(report, _beside(out, "checkpoint"), resume, looker)
+        summary, candidates = train_candidates(spec, training_set, out, around=around)
+    if candidates.tried > 1 and _leads():
+        candidates.write(_beside(out, "candidates.json"))
+    return summary, looker
+
+
+def _compare(
+    spec: Spec, rival: Spec, training_set: Path, out: Path, *, resume: bool
+) -> "list[Difference]":
+    from shopguide.cli._sharing import compare_bundles
+
+    other = _beside(out, rival.model.architecture)
+    _train(rival, training_set, other, resume=resume, relations=False)
+    if not _leads():
+        return []
+    return compare_bundles(spec, training_set / "test.parquet", out, other)
+
+
+def _rival(spec: Path, profile: str | None, overrides: list[str], architecture: str) -> Spec:
+    """Return the spec with another architecture, checked like any other."""
+    changes = [*overrides, f"model.architecture={architecture}"]
+    if architecture == "single_task":
+        changes.append("training.balancer=weighted_sum")
+    return load_spec(spec, profile=profile, overrides=changes)
+
+
+def _require_one_of(spec: Spec, *, relations: bool, compare: str | None) -> None:
+    if spec.training.candidates is None or not (relations or compare):
+        return
+    option = "--relations" if relations else "--compare"
+    raise ShopguideError(
+        option,
+        "looks at one model, and training.candidates names several",
+        "Set training.candidates=null",
+    )
+
+
+def _write_relations(looker: "Looker", spec: Spec, out: Path) -> None:
+    from shopguide.training.relations_page import relations_page
+
+    found = looker.relations(list(spec.tasks))
+    write_json(_beside(out, "relations.json"), found.model_dump(mode="json"))
+    title = f"{spec.name}, {spec.model.architecture}"
+    write_text(_beside(out, "relations.html"), relations_page(found, title=title))
+
+
+def _beside(out: Path, ending: str) -> Path:
+    return out.with_name(f"{out.name}.{ending}")
+
+
+def _leads() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    from shopguide.training.distributed import environment_rank
+
+    return environment_rank() == 0
+
+
+def _fields(summary: "training.TrainingSummary", out: Path) -> dict[str, object]:
+    times = {"seconds": summary.seconds, "rows_per_second": summary.rows_per_second}
+    record = summary.record.model_dump(mode="json")
+    return {"version": summary.version, "bundle": str(out), **times, **record}
+
+
+def _show(summary: "training.TrainingSummary", out: Path) -> None:
     record = summary.record
+    among = f", best of {record.candidates} candidates" if record.candidates > 1 else ""
     stdout.print(
-        f"{out}: version {summary.version}, {record.rows:,} rows, best epoch {record.best_epoch} "
-        f"of {len(record.epochs)}, {summary.rows_per_second:,.0f} rows/s, {summary.seconds:.0f} s",
+        f"{out}: version {summary.version}{among}, {record.rows:,} rows, best epoch "
+        f"{record.best_epoch} of {len(record.epochs)}, {summary.rows_per_second:,.0f} rows/s, "
+        f"{summary.seconds:.0f} s",
         highlight=False,
     )
     for task, auc in record.valid_auc.items():
@@ -58,10 +173,19 @@ def train(
         stdout.print(f"  {task}: validation rank correlation {rho:.4f}", highlight=False)
 
 
+def _show_difference(found: "Difference", other: str) -> None:
+    verdict = "better" if found.lower > 0 else "worse" if found.upper < 0 else "no difference seen"
+    stdout.print(
+        f"  {found.task} {found.metric}: {found.model:.4f}, {other} {found.other:.4f}; gain "
+        f"{found.gain:+.4f} (95 % {found.lower:+.4f} to {found.upper:+.4f}): {verdict}",
+        highlight=False,
+    )
+
+
 @contextmanager
 def _progress() -> "Iterator[training.Progress]":
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with Progress(*columns, console=stderr, transient=True, disable=not _leads()) as bar:
         line = bar.add_task("reading the training set")
 
         def report(tick: "training.Tick") -> None:

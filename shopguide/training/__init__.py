@@ -7,8 +7,20 @@ Example:
 """
 
 from shopguide.training import _openmp  # noqa: F401 - before torch
+from shopguide.training.candidates import Candidates, candidate_specs, train_candidates
 from shopguide.training.loop import Progress, Tick
 from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
-from shopguide.training.train import train_mtl
+from shopguide.training.train import Surroundings, train_mtl
 
-__all__ = ["EpochRecord", "Progress", "Tick", "TrainingRecord", "TrainingSummary", "train_mtl"]
+__all__ = [
+    "Candidates",
+    "EpochRecord",
+    "Progress",
+    "Surroundings",
+    "Tick",
+    "TrainingRecord",
+    "TrainingSummary",
+    "candidate_specs",
+    "train_candidates",
+    "train_mtl",
+]

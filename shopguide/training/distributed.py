@@ -96,6 +96,11 @@ class Group:
         )
 
 
+def environment_rank() -> int:
+    """Return the number of this process among those that torchrun started; 0 without it."""
+    return int(os.environ.get("RANK", "0"))
+
+
 @contextmanager
 def process_group() -> Iterator[Group]:
     """Join the processes that torchrun started, or be alone.
