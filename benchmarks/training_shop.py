@@ -19,7 +19,7 @@ def write(folder: Path, rows: int) -> None:
     effects = [rng.normal(size=(size, 3)) * 0.5 for size in SIZES]
     slopes = rng.normal(size=(NUMBERS, 3)) * 0.25
     for split, count in (("train", rows), ("test", _TEST_ROWS)):
-        codes = np.stack([_zipf(rng, size, count) for size in SIZES], axis=1).astype(np.int32)
+        codes = np.stack([zipf(rng, size, count) for size in SIZES], axis=1).astype(np.int32)
         numbers = rng.normal(size=(count, NUMBERS)).astype(np.float32)
         labels = _labels(rng, codes, numbers, effects, slopes)
         for name, array in (("codes", codes), ("numbers", numbers), ("labels", labels)):
@@ -41,7 +41,7 @@ def read(
     return codes, numbers, labels
 
 
-def _zipf(rng: np.random.Generator, size: int, rows: int) -> NDArray[np.int64]:
+def zipf(rng: np.random.Generator, size: int, rows: int) -> NDArray[np.int64]:
     """Draw codes whose frequency falls as 1/rank: a log-uniform rank."""
     ranks = np.exp(rng.random(rows) * np.log(size + 1)) - 1
     return np.minimum(ranks.astype(np.int64), size - 1)

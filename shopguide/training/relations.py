@@ -132,20 +132,25 @@ def _affinity(network: Network, batch: Samples, before: Tensor) -> Tensor:
     shared = [*network.encoder.parameters(), *network.architecture.parameters()]
     length = STEP * float(torch.nn.utils.get_total_norm([p.detach() for p in shared]))
     amount = torch.tensor([network.head(name).label == "amount" for name in network.parents])
+    everyones = [_steps(loss, shared) for loss in before]  # before any step changes the weights
     found = []
-    for loss in before:
-        gradients = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
-        steps = [
-            (p, g.coalesce() if g.is_sparse else g)
-            for p, g in zip(shared, gradients, strict=True)
-            if g is not None
-        ]
+    for steps in everyones:
         values = [g.values() if g.is_sparse else g for _, g in steps]
         norm = float(torch.nn.utils.get_total_norm(values))
         after = _after(network, batch, steps, length / norm) if norm > 0 else before.detach()
         gain = before.detach() - after
         found.append(torch.where(amount, gain, gain / before.detach()))
     return torch.stack(found)
+
+
+def _steps(loss: Tensor, shared: list[nn.Parameter]) -> list[tuple[nn.Parameter, Tensor]]:
+    """Return the shared parameters that a loss depends on, with their gradients."""
+    gradients = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
+    return [
+        (p, g.coalesce() if g.is_sparse else g)
+        for p, g in zip(shared, gradients, strict=True)
+        if g is not None
+    ]
 
 
 @torch.no_grad()
