@@ -62,12 +62,16 @@ def _table(split: str, start: int, rows: int) -> pa.Table:
         "request_id": pa.array(np.char.mod(f"{split}%d", (start + np.arange(rows)) // 10)),
         "user_id": text[0],
         "item_id": text[1],
-        "shown_at": pa.array(np.full(rows, 1.7e15).astype("datetime64[us]"), pa.timestamp("us", "UTC")),
+        "shown_at": pa.array(
+            np.full(rows, 1.7e15).astype("datetime64[us]"), pa.timestamp("us", "UTC")
+        ),
         "sample_weight": pa.array(np.ones(rows)),
     }
     columns |= {task: pa.array(labels[:, t]) for t, task in enumerate(shop.TASKS)}
     columns |= {f"c{c}": text[c] for c in range(2, len(text))}
-    return pa.table(columns | {f"n{n}": pa.array(rng.normal(size=rows)) for n in range(shop.NUMBERS)})
+    return pa.table(
+        columns | {f"n{n}": pa.array(rng.normal(size=rows)) for n in range(shop.NUMBERS)}
+    )
 
 
 def spec_text() -> str:

@@ -124,7 +124,8 @@ def _partitions(tasks: list[int]) -> Iterator[list[list[int]]]:
 
 def _losses(network: Network, batch: Samples) -> tuple[Tensor, Tensor]:
     shared, x = network.shared(batch.categorical, batch.numeric)
-    return network.losses(network.outcomes(shared, x), batch.labels, batch.weight), shared
+    outcomes = network.outcomes(shared, x, network.bias(batch.categorical))
+    return network.losses(outcomes, batch.labels, batch.weight), shared
 
 
 def _affinity(network: Network, batch: Samples, before: Tensor) -> Tensor:
