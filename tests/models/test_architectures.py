@@ -178,7 +178,7 @@ def test_a_network_of_it_learns_64_rows_by_heart(name: str) -> None:
     click = (torch.rand(64) < 0.5).float()
     purchase = click * (torch.rand(64) < 0.6)
     labels = torch.stack([click, purchase, purchase * (1 + 9 * torch.rand(64))], dim=1)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(300):
         optimizer.zero_grad()
         outcomes = network(codes, torch.empty(64, 0))
