@@ -20,7 +20,7 @@ from shopguide.cli.common import (
     stdout,
 )
 from shopguide.errors import ShopguideError
-from shopguide.files import existing, write_json, write_text
+from shopguide.files import write_json, write_text
 from shopguide.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def train(
     rival = None
     if compare is not None:
         rival = _rival(spec, profile, overrides or [], compare)
-        existing(training_set / "test.parquet", made_by="shopguide features")
+        _require_test(training_set)
     found, looker = _train(loaded, training_set, out, resume=resume, relations=relations)
     differences = None
     if rival is not None:
@@ -129,6 +129,14 @@ def _require_one_of(spec: Spec, *, relations: bool, compare: str | None) -> None
         "looks at one model, and training.candidates names several",
         "Set training.candidates=null",
     )
+
+
+def _require_test(training_set: Path) -> None:
+    path = training_set / "test.parquet"
+    if not path.is_file():
+        raise ShopguideError(
+            str(path), "there is no such file", "Write the training set with `shopguide features`"
+        )
 
 
 def _write_relations(looker: "Looker", spec: Spec, out: Path) -> None:
