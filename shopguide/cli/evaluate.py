@@ -52,7 +52,10 @@ def evaluate(
         Literal["user", "row"], typer.Option(help="Off-policy: what is independent.")
     ] = "user",
     clip: Annotated[
-        float, typer.Option(help="Off-policy: bound of the clipped weights, and of SWITCH-DR's.")
+        float, typer.Option(help="Off-policy: bound of the clipped estimators' weights.")
+    ] = 10.0,
+    switch: Annotated[
+        float, typer.Option(help="Off-policy: weight above which SWITCH-DR trusts its model.")
     ] = 10.0,
     interval: Annotated[
         Literal["bootstrap", "delta"], typer.Option(help="Off-policy: method of the intervals.")
@@ -84,7 +87,7 @@ def evaluate(
             spec=loaded,
             split=split,
             target_log=target_log,
-            question=Question(unit=unit, clip=clip, threshold=clip, method=interval),
+            question=Question(unit=unit, clip=clip, threshold=switch, method=interval),
         )
         show_answer(answer, out, as_json=as_json)
         return

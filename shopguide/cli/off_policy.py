@@ -54,6 +54,8 @@ def _print(found: "Answer") -> None:
             values = (e.value, e.lower, e.upper, e.standard_error)
             table.add_row(ESTIMATORS[name][0], *(figure(value, 6) for value in values))
         stdout.print(table)
+        gain = (figure(x, 6) for x in (one.gain.value, one.gain.lower, one.gain.upper))
+        stdout.print("  over what was logged: {}, between {} and {}".format(*gain), highlight=False)
     for one in list(found.tasks.values())[:1]:
         d = one.diagnostics
         stdout.print(

@@ -100,7 +100,7 @@ class Answer:
 
 
 def _estimates(found: OffPolicy) -> dict[str, object]:
-    every = found.estimates | {"logged": found.logged_value}
+    every = found.estimates | {"logged": found.logged_value, "gain": found.gain}
     return {
         name: {field: finite(value) for field, value in asdict(one).items()}
         for name, one in every.items()

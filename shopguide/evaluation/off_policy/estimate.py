@@ -25,6 +25,8 @@ class OffPolicy:
 
     Args:
         estimates: by estimator.
+        gain: of the target over what was logged, by DR if there is a model, else by IPS; both from
+            the same rows and replicates.
         logged_value: mean outcome of the policy that ran.
         diagnostics: of the importance weights.
         reasons: why the logs cannot answer; empty: they can.
@@ -32,6 +34,7 @@ class OffPolicy:
 
     estimates: dict[str, Estimate]
     logged_value: Estimate
+    gain: Estimate
     diagnostics: Diagnostics
     reasons: tuple[Reason, ...]
 
@@ -80,7 +83,10 @@ def estimate(
     if model is not None:
         estimators["dr"] = doubly_robust(logged, model)
         estimators["switch_dr"] = switch_dr(logged, model, threshold=threshold)
-    estimators["logged"] = Terms(logged.weight * logged.reward, logged.weight)
+    brought = logged.weight * logged.reward
+    unbiased = estimators["ips" if model is None else "dr"]
+    estimators["logged"] = Terms(brought, logged.weight)
+    estimators["gain"] = Terms(unbiased.numerator - brought, logged.weight)
     found = intervals(
         estimators,
         logged.unit,
@@ -91,8 +97,9 @@ def estimate(
     )
     diagnostics = diagnose(logged, unsupported=unsupported)
     return OffPolicy(
-        estimates={name: value for name, value in found.items() if name != "logged"},
+        estimates={n: value for n, value in found.items() if n not in ("logged", "gain")},
         logged_value=found["logged"],
+        gain=found["gain"],
         diagnostics=diagnostics,
         reasons=diagnostics.reasons(),
     )

@@ -24,7 +24,7 @@ ESTIMATORS = {
     "clipped_ips": ("clipped IPS", "weights cut off; calmer, understates"),
     "clipped_snips": ("clipped SNIPS", "cut off and normalised; drawn towards what was logged"),
     "dr": ("DR", "a model's expectation, corrected by weighted misses; unbiased"),
-    "switch_dr": ("SWITCH-DR", "corrected only where weights are small; as good as the model"),
+    "switch_dr": ("SWITCH-DR", "corrected only up to a weight; beyond, as good as the model"),
     "logged": ("logged", "what the policy that ran brought, for comparison"),
 }
 """Name and meaning of every estimator."""

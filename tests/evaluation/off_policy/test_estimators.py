@@ -1,6 +1,7 @@
 """Estimators on a bandit with closed-form values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from shopguide.evaluation.off_policy import (
     clipped_ips,
     cross_fitted,
     doubly_robust,
+    estimate,
     ips,
     snips,
     switch_dr,
@@ -113,6 +115,18 @@ def test_the_ends_of_switching_are_the_model_and_the_doubly_robust_estimator(sho
     everything = switch_dr(logged, model, threshold=np.inf)
     assert everything.value == doubly_robust(logged, model).value
     assert switch_dr(logged, model, threshold=0).value == pytest.approx(model.target.mean())
+
+
+def test_the_gain_is_of_the_same_rows(shop: Bandit) -> None:
+    logged, seen = shop.draw(np.random.default_rng(1), 4_000)
+    same = replace(logged, target=logged.propensity)
+    found = estimate(same)
+    assert found.gain.value == pytest.approx(0, abs=1e-12)
+    model = shop.model(seen, shop.reward)
+    other = estimate(logged, model)
+    assert other.gain.value == pytest.approx(other.estimates["dr"].value - logged.reward.mean())
+    wanted = shop.truth - (shop.logging * shop.reward).sum(axis=1).mean()
+    assert other.gain.lower < wanted < other.gain.upper
 
 
 def test_the_logging_policy_itself_gets_its_own_mean(shop: Bandit) -> None:

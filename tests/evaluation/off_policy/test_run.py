@@ -119,8 +119,11 @@ def test_the_random_policy_is_asked_of_the_samplers_log(
     write_answer(found, tmp_path)
     written = json.loads((tmp_path / OFF_POLICY).read_text())
     assert written["tasks"]["click"]["ips"]["value"] == pytest.approx(0.00235964, abs=5e-9)
+    gain = written["tasks"]["click"]["gain"]
+    assert gain["lower"] < 0.0038 - 0.0042 < gain["upper"]
     page = (tmp_path / PAGE).read_text()
     assert "0.002360" in page
+    assert "Over what was logged: −0.00" in page
     assert "✓ The logs can say" in page
     assert "http" not in page.replace("http-equiv", "")
 
