@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from shopguide.gate import decide
+from shopguide.registry import promote_model, read_ledger, record_refusal
+from shopguide.spec import dump_spec
+from shopguide.spec.gate import AlphaSpending
 from tests.gate.conftest import SPEC, VAGUE, Shop
 
 
@@ -110,6 +114,34 @@ def test_a_ledger_file_takes_up_every_look(
     assert [found["spending"]["look"] for found in (first, second, again)] == [1, 2, 1]
     looks = json.loads((tmp_path / "ledger.json").read_text())["looks"]
     assert [look["alpha"] for look in looks] == pytest.approx([0.05 / 2, 0.05 / 6])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_the_registry_remembers_the_looks_of_its_champion(shop: Shop, tmp_path: Path) -> None:
+    spending = AlphaSpending(function="bonferroni", horizon=10)
+    gate = shop.spec.gate.model_copy(update={"alpha_spending": spending})
+    spec = shop.spec.model_copy(update={"home": str(tmp_path / "home"), "gate": gate})
+    alike, good = shop.model("alike", VAGUE, seed=12), shop.model("good")
+    out = tmp_path / "decision"
+    assert decide(spec, good, shop.test_set, out).promote
+    promote_model(spec, good, out)
+
+    refused = decide(spec, alike, shop.test_set, out, champion=good, ledger=read_ledger(spec))
+    assert refused.spending is not None
+    assert refused.spending.look == 1
+    record_refusal(spec, alike, out, reason="gate")
+
+    dump_spec(spec, tmp_path / "spec.yaml")
+    words = ["--spec", tmp_path / "spec.yaml", "--data", shop.test_set, "--champion", good]
+    vague = shop.model("vague", VAGUE)
+    code, second = decided(*words, "--challenger", vague, "--registry", "--out", out)
+    assert code == 1
+    assert second["spending"]["look"] == 2
+    assert second["spending"]["spent"] == pytest.approx(0.05 / 10)
+    assert [past["kind"] for past in second["ledger"]["history"]] == ["refused", "promoted"]
+    page = (out / "report.html").read_text()
+    assert "✗ refused" in page
+    assert "this is run 2" in page
 
 
 def test_the_registry_is_a_ledger_too(shop: Shop, given: list[str | Path], tmp_path: Path) -> None:
