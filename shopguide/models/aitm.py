@@ -32,6 +32,8 @@ class AITM(Architecture):
         self.bank, self.parents = bank, dict(parents)
         stages = [name for name, parent in parents.items() if parent is not None]
         self.transfer = nn.ModuleDict({name: nn.Linear(h, h) for name in stages})
+        for layer in self.transfer.values():
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # no unit is dead from the start
         self.attention = nn.ModuleDict({name: nn.Linear(h, 3 * h, bias=False) for name in stages})
 
     @classmethod

@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shopguide.models.layout import Layout
@@ -56,3 +58,7 @@ class Architecture(nn.Module, ABC):
     def regularisation(self) -> Tensor:
         """Return what is added to the balanced loss in training, ≥ 0: nothing, as a rule."""
         return torch.zeros(())
+
+    def relations(self) -> NDArray[np.float64] | None:
+        """Return how alike the tasks were found [T, T], in their order, if that is learnt."""
+        return None

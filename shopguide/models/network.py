@@ -106,6 +106,14 @@ class Network(nn.Module):
         """Return the architecture's penalty, ≥ 0, to be added to the balanced loss."""
         return self.architecture.regularisation()
 
+    def relations(self) -> dict[str, dict[str, float]]:
+        """Return how alike the tasks were found, by both their names; empty if it is not learnt."""
+        matrix = self.architecture.relations()
+        if matrix is None:
+            return {}
+        rows = zip(self.parents, matrix.tolist(), strict=True)
+        return {name: dict(zip(self.parents, row, strict=True)) for name, row in rows}
+
     def head(self, name: str) -> Head:
         """Return a task's head."""
         head = self.heads[name]

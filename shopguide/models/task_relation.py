@@ -27,11 +27,11 @@ class TaskRelation(Architecture):
     with Multilinear Relationship Networks", NeurIPS 2017. Here one covariance, of the tasks.
     """
 
-    def __init__(self, bottom: Bank, bank: Bank, *, tasks: tuple[str, ...], weight: float) -> None:
+    def __init__(self, bottom: Bank, bank: Bank, *, weight: float) -> None:
         super().__init__()
         self.output_dim = bank.output_dim
         self.bottom, self.bank = bottom, bank
-        self.tasks, self.weight = tasks, weight
+        self.weight = weight
         bank.start_equal()
 
     @classmethod
@@ -39,7 +39,7 @@ class TaskRelation(Architecture):
         """Build with all layers of `hidden` but the last shared, and the last one per task."""
         bottom = Bank.of(model, 1, layout.in_dim, model.hidden[:-1])
         bank = Bank.of(model, layout.tasks, bottom.output_dim, model.hidden[-1:])
-        return cls(bottom, bank, tasks=tuple(layout.parents), weight=model.tie_weight)
+        return cls(bottom, bank, weight=model.tie_weight)
 
     def shared(self, x: Tensor) -> Tensor:
         """Map [B, D] to the bottom's output [B, ·]."""
@@ -57,7 +57,7 @@ class TaskRelation(Architecture):
         return self.weight * trace_norm(self.bank.weights[0]).square()
 
     def relations(self) -> NDArray[np.float64]:
-        """Return the correlation of the tasks under Ω [T, T], in the order of `tasks`; 1 is alike.
+        """Return the correlation of the tasks under Ω [T, T], in their order; 1 is alike.
 
         Its diagonal is 1, and it is symmetric.
         """

@@ -63,6 +63,8 @@ class TrainingRecord(Document):
         candidates: models of which this one was chosen, itself included.
         export_auc_loss: AUC by binary task before calibration that storing the weights in fewer
             bits costs; empty with float32.
+        task_relations: correlation of every two tasks that the architecture learnt, by their
+            names; empty if it learns none.
     """
 
     rows: int
@@ -80,6 +82,7 @@ class TrainingRecord(Document):
     bfloat16: bool = False
     candidates: int = 1
     export_auc_loss: dict[str, float] = Field(default_factory=dict)
+    task_relations: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

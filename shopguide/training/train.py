@@ -189,6 +189,7 @@ def _write(
         bfloat16=loop.bfloat16,
         candidates=around.candidates,
         export_auc_loss=lost,
+        task_relations=network.relations(),
     )
     contents = Contents(
         spec=spec,

@@ -66,7 +66,6 @@ def test_tasks_with_the_same_labels_are_found_to_be_related() -> None:
     found = fitted(TaskRelation, tie_weight=1e-3)
     assert isinstance(found, TaskRelation)
     matrix = found.relations()
-    assert found.tasks == ("a", "like_a", "other")
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
     np.testing.assert_allclose(np.diag(matrix), 1)
     assert matrix[0, 1] > 0.95

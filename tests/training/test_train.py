@@ -175,6 +175,13 @@ def test_every_architecture_learns_and_is_exported(
     spec = with_training(with_model(planted_spec, architecture=architecture), balancer=balancer)
     record = train_mtl(spec, training_set, tmp_path / "model").record
     assert record.epochs[record.best_epoch - 1].valid_loss < 0.9
+    if architecture == "task_relation":
+        assert list(record.task_relations) == list(planted_spec.tasks)
+        for task, others in record.task_relations.items():
+            assert others[task] == pytest.approx(1)
+            assert all(-1 <= value <= 1 + 1e-9 for value in others.values())
+    else:
+        assert record.task_relations == {}
     assert load_bundle(tmp_path / "model").golden_difference() <= 1e-6
 
 

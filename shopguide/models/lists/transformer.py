@@ -11,12 +11,14 @@ _FAR = -1e9  # a score that softmax makes 0, and that no exporter trips over
 
 
 class Transformer(ListEncoder):
-    """One block of causal self-attention; the newest value's state stands for the list.
+    """One block of self-attention; the newest value's state stands for the list.
 
-        u = e + position;   u ← u + softmax(mask(Q·Kᵀ / √W))·V of norm(u)
-        h = norm(u + relu(norm(u)·W_1)·W_2) at the newest value
+        u = e + position;   u_0 ← u_0 + Σ_l softmax(q_0·k_l / √W)_l · v_l,   q, k, v of norm(u)
+        h = norm(u_0 + relu(norm(u_0)·W_1)·W_2)
 
-    A value attends to itself and to older ones. B batch, L values, W units.
+    0 is the newest value; it attends to itself and to all older ones, so that nothing has to be
+    masked but what is not there, and a list costs L products instead of L². B batch, L values,
+    W units.
 
     Source: Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, §3. Here one
     head and one block, normalised before each layer; it encodes a list instead of ranking items.
@@ -26,11 +28,10 @@ class Transformer(ListEncoder):
         super().__init__()
         self.position = nn.Parameter(0.02 * torch.randn(length, width))
         self.before_attention, self.before_layers = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = nn.Linear(width, 3 * width, bias=False)
+        self.query = nn.Linear(width, width, bias=False)
+        self.keys_and_values = nn.Linear(width, 2 * width, bias=False)
         self.inner, self.outer = nn.Linear(width, width), nn.Linear(width, width)
         self.after = nn.LayerNorm(width)
-        newest_first = torch.arange(length)
-        self.older = nn.Buffer(newest_first[:, None] <= newest_first, persistent=False)  # [L, L]
 
     @classmethod
     def build(cls, width: int, length: int) -> Self:
@@ -41,12 +42,11 @@ class Transformer(ListEncoder):
         """Map embeddings [B, L, W], newest first, to the newest one's state [B, W]."""
         del target
         u = values + self.position
-        query, key, value = self.attention(self.before_attention(u)).chunk(3, dim=-1)
-        scores = torch.einsum("bqw,bkw->bqk", query, key) / values.shape[-1] ** 0.5
-        seen = self.older & (present > 0).unsqueeze(1)  # [B, L, L]
-        weights = scores.masked_fill(~seen, _FAR).softmax(dim=-1)
-        u = u + torch.einsum("bqk,bkw->bqw", weights, value)
-        newest = u[:, 0]
+        normed = self.before_attention(u)
+        keys, seen = self.keys_and_values(normed).chunk(2, dim=-1)
+        scores = torch.einsum("bw,blw->bl", self.query(normed[:, 0]), keys) / u.shape[-1] ** 0.5
+        weights = scores.masked_fill(present == 0, _FAR).softmax(dim=-1)  # [B, L]
+        newest = u[:, 0] + torch.einsum("bl,blw->bw", weights, seen)
         newest = newest + self.outer(self.inner(self.before_layers(newest)).relu())
         found: Tensor = self.after(newest) * present[:, :1]  # the newest is there, or none is
         return found
