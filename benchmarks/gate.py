@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from shopguide.gate.arms import Arms
-from shopguide.gate.audit import spent_by_night
 from shopguide.gate.families import nightly, several
+from shopguide.gate.family_audit import spent_by_night
 from shopguide.gate.relabelling import relabel
 from shopguide.gate.spending import replicates_for
 from shopguide.gate.statistics import Comparison, compare

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from shopguide.files import write_json, write_text
 from shopguide.gate import wording
-from shopguide.gate.audit import POWER
 from shopguide.gate.audit_result import Audit, GoalPoint, PowerPoint
 from shopguide.gate.charts import Scale, scale_over
 from shopguide.gate.figures import Figures
+from shopguide.gate.power import POWER
 from shopguide.gate.report import environment
 
 _FAMILIES = (("several", "challengers at once"), ("nightly", "nights of one champion"))

@@ -10,8 +10,8 @@ from scipy.stats import norm
 from shopguide.errors import ShopguideError
 from shopguide.gate import Audit, audit, write_audit
 from shopguide.gate.arms import Arms
-from shopguide.gate.audit import spent_by_night
 from shopguide.gate.audit_report import audit_html
+from shopguide.gate.family_audit import spent_by_night
 from shopguide.gate.relabelling import relabel
 from shopguide.gate.statistics import compare
 from shopguide.spec.gate import AlphaSpending, Gate

@@ -266,8 +266,10 @@ def test_rows_of_a_log_find_their_truth(shop: Shop, spec: Spec) -> None:
     found = shop.truth_of(rows, "money", examined=True)
     assert (found == examined.column("paid").to_numpy()).all()
     other = simulate(parameters(), seed=6).impressions()
-    with pytest.raises(ShopguideError, match="this shop did not show that item there"):
-        shop.truth_of(other, "click")
+    foreign = pa.table({"request_id": ["r" + "9" * 30, "x"], "item_id": ["", None]})
+    for strange in (other, foreign):
+        with pytest.raises(ShopguideError, match="this shop did not show that item there"):
+            shop.truth_of(strange, "click")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ Example:
 """
 
 from shopguide.logs.simulator.funnel import OUTCOMES, Outcome
-from shopguide.logs.simulator.shop import Shop, outcome_of, simulate
+from shopguide.logs.simulator.shop import Shop
+from shopguide.logs.simulator.simulate import simulate
+from shopguide.logs.simulator.task_outcome import outcome_of
 
 __all__ = ["OUTCOMES", "Outcome", "Shop", "outcome_of", "simulate"]

@@ -11,7 +11,9 @@ from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import connect, count
 from shopguide.logs._writing import LogSummary, write_log
 from shopguide.logs.simulator import tables
-from shopguide.logs.simulator.shop import Shop, outcome_of, simulate
+from shopguide.logs.simulator.shop import Shop
+from shopguide.logs.simulator.simulate import simulate
+from shopguide.logs.simulator.task_outcome import outcome_of
 from shopguide.logs.splits import instants
 from shopguide.spec import Spec
 from shopguide.spec.simulator import Simulator

@@ -6,10 +6,8 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shopguide.errors import ShopguideError
 from shopguide.logs.simulator import tables
 from shopguide.logs.simulator.funnel import (
     OUTCOMES,
@@ -20,18 +18,19 @@ from shopguide.logs.simulator.funnel import (
     expectations,
     share_within,
 )
-from shopguide.logs.simulator.latent import Items, Users, draw_items, draw_users
-from shopguide.logs.simulator.lists import Lists, draw_lists
+from shopguide.logs.simulator.latent import Items, Users
+from shopguide.logs.simulator.lists import Lists
+from shopguide.logs.simulator.lookup import rows_of
 from shopguide.logs.simulator.policy import (
     checked,
     discount_worth,
     expected_worth,
     logged_probability,
 )
+from shopguide.logs.simulator.task_outcome import outcome_of
 from shopguide.spec import Spec
 from shopguide.spec.objective import Discount
 from shopguide.spec.simulator import Simulator
-from shopguide.spec.tasks import BinaryTask, CategoryTask, Task
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -256,7 +255,7 @@ class Shop:
         Raises:
             ShopguideError: a row is not of this shop.
         """
-        row = self._rows(table)
+        row = rows_of(table, self.lists)
         found: Array = self.expected(outcome, examined=examined).ravel()[row]
         return found
 
@@ -265,87 +264,8 @@ class Shop:
             return np.ones(self.lists.item.shape)
         return self.relevance[outcome]
 
-    def _rows(self, table: pa.Table) -> Index:
-        requests, length = self.lists.item.shape
-        request, item = (_number(table.column(name)) for name in ("request_id", "item_id"))
-        known = (request >= 0) & (request < requests) & (item >= 0)
-        at = np.where(known, request, 0)
-        same = (self.lists.item[at] == item[:, None]) & known[:, None]
-        if not same.any(axis=1).all():
-            row = int(np.argmin(same.any(axis=1)))
-            raise ShopguideError(
-                f"row {row + 1}, request_id {table.column('request_id')[row]}",
-                "this shop did not show that item there",
-                "Simulate with the parameters and the seed of the log",
-            )
-        place: Index = at * length + np.argmax(same, axis=1)
-        return place
-
     def _worth(self, policy: Array, discount: Discount | None) -> Array:
         found = checked(policy, *self.lists.item.shape)
         length = self.parameters.list_length
         worth = self.examined() if discount is None else discount_worth(discount, length)
         return expected_worth(found, worth)
-
-
-def simulate(parameters: Simulator, seed: int | None = None) -> Shop:
-    """Draw a shop: users, items, lists, and what happened.
-
-    Args:
-        parameters: the spec's `data`.
-        seed: in place of `parameters.seed`.
-    """
-    if seed is not None:
-        parameters = parameters.model_copy(update={"seed": seed})
-    of_items, of_users, of_lists, of_luck = (
-        np.random.default_rng(part) for part in np.random.SeedSequence(parameters.seed).spawn(4)
-    )
-    items, centres = draw_items(parameters, of_items)
-    users = draw_users(parameters, centres, of_users)
-    lists = draw_lists(parameters, users, items, of_lists)
-    relevance = expectations(
-        parameters, users, items, lists.user[:, None], lists.item, lists.day[:, None]
-    )
-    position = np.arange(1, parameters.list_length + 1)
-    drawn = draw(parameters, relevance, examination(parameters, position), of_luck)
-    return Shop(parameters, users, items, lists, relevance, drawn)
-
-
-def outcome_of(task: Task, where: str) -> Outcome:
-    """Return the outcome that a task predicts: its event, or money for an amount.
-
-    Args:
-        task: of a spec.
-        where: its path in the spec, for the message.
-
-    Raises:
-        ShopguideError: the simulator has no such outcome.
-    """
-    if isinstance(task, CategoryTask):
-        raise ShopguideError(
-            f"spec {where}",
-            "is a category; the simulator knows the truth of binary and amount tasks",
-            "Leave the task out",
-        )
-    if isinstance(task, BinaryTask):
-        for outcome in OUTCOMES[:3]:
-            if task.event == outcome:
-                return outcome
-        known = "click, cart and purchase"
-    else:
-        if task.event == "purchase":
-            return "money"
-        known = "purchase with a value"
-    raise ShopguideError(
-        f"spec {where}.event",
-        f"is {task.event!r}; the simulator has events of {known}",
-        "Name one of these",
-    )
-
-
-def _number(column: pa.ChunkedArray) -> Index:
-    """Return the number in ids such as r00012 [N]; −1 where it is none of them."""
-    digits = pc.utf8_slice_codeunits(column, 1)
-    number = pc.if_else(pc.utf8_is_digit(digits), digits, "-1").cast(pa.int64())
-    found: Index = number.fill_null(-1).to_numpy().astype(np.int64)
-    return found
