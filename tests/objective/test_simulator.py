@@ -9,7 +9,7 @@ import pytest
 
 from shopguide.fusion import Fusion
 from shopguide.logs.simulator import Outcome, Shop, simulate
-from shopguide.objective import Requests, find_solution
+from shopguide.objective import Requests, find_solution, request_sums
 from shopguide.objective.policies import Policies
 from shopguide.spec import Spec, load_spec
 from shopguide.spec.objective import Objective
@@ -98,6 +98,31 @@ def test_the_true_best_trade_off_is_found(
     )
     # the best λ is within a step of .005 of what is tried, and J is flat at its maximum
     assert best * (1 - 2e-5) <= found <= best * (1 + 1e-12)
+
+
+def test_propensities_take_the_position_bias_out_of_a_replay(spec: Spec) -> None:
+    """What stands high is seen more: a plain replay favours the ranking that the log had."""
+    parameters = {"users": 600, "items": 80, "seed": 2, "position_bias": 1.0, "exploration": 0.5}
+    shop = simulate(Simulator.model_validate({"source": "simulator", **parameters}))
+    logged = shop.labelled(spec, expected=True)  # outcomes at the positions where they were shown
+    by_clicks, by_money = (_known(shop)[task] for task in ("click", "order_value"))
+    discount = spec.objective.discount
+    values = [shop.true_values(s, spec, discount=discount) for s in (by_clicks, by_money)]
+    truth = np.array([values[0][name] / values[1][name] for name in spec.objective.goals])
+    errors = {}
+    for use in ("ignore", "inverse"):
+        terms = spec.objective.model_dump() | {"importance": {"propensity": use}}
+        asked = Spec.model_validate(spec.model_dump() | {"objective": terms})
+        requests = Requests.from_table(logged, asked)
+        above, below = (
+            request_sums(requests, scores, list(TASKS), discount)
+            for scores in (by_clicks, by_money)
+        )
+        ratio = above.sum(axis=0) / below.sum(axis=0)
+        spread = (above - ratio * below).std(axis=0) / below.mean(axis=0)
+        errors[use] = (ratio - truth) / (spread / np.sqrt(len(above)))
+    assert np.abs(errors["inverse"]).max() < 4
+    assert np.abs(errors["ignore"]).max() > 8
 
 
 @pytest.mark.slow
