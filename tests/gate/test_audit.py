@@ -1,7 +1,9 @@
 """The audit finds the error rates that theory promises, on data of known truth."""
 
 import json
+import subprocess
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -217,3 +219,25 @@ def test_the_page_says_what_the_file_says(whole: Audit, tmp_path: Path) -> None:
         for key in path.split("."):
             found = found[int(key)] if isinstance(found, list) else found[key]
         assert str(found) == value
+
+
+@pytest.mark.browser
+def test_chromium_draws_the_page_without_a_complaint(whole: Audit, tmp_path: Path) -> None:
+    browser = which("chromium") or which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    write_audit(whole, tmp_path)
+    page = tmp_path / "audit.html"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    ran = subprocess.run(
+        [
+            *(browser, *options, "--enable-logging=stderr", "--dump-dom"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in ran.stderr
+    assert Page(ran.stdout).figures == Page(page.read_text()).figures
