@@ -36,7 +36,7 @@ def show_answer(found: "Answer", out: Path | None, *, as_json: bool) -> None:
 def _print(found: "Answer") -> None:
     """Print the statement, the estimates of every task and what the weights look like."""
     from shopguide.evaluation.charts import figure
-    from shopguide.evaluation.off_policy.page import ESTIMATORS, every
+    from shopguide.evaluation.off_policy.page import CAVEAT, ESTIMATORS, every
 
     colour = "green" if found.answers else "red"
     stdout.print(f"[bold {colour}]{escape(found.statement)}[/]", highlight=False, soft_wrap=True)
@@ -56,6 +56,8 @@ def _print(found: "Answer") -> None:
         stdout.print(table)
         gain = (figure(x, 6) for x in (one.gain.value, one.gain.lower, one.gain.upper))
         stdout.print("  over what was logged: {}, between {} and {}".format(*gain), highlight=False)
+    if found.tasks:
+        stdout.print(CAVEAT, highlight=False)
     for one in list(found.tasks.values())[:1]:
         d = one.diagnostics
         stdout.print(

@@ -29,6 +29,8 @@ ESTIMATORS = {
 }
 """Name and meaning of every estimator."""
 
+CAVEAT = "The intervals of the clipped estimators and of SWITCH-DR do not know their bias."
+
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
@@ -84,6 +86,7 @@ def html(answer: Answer) -> str:
             bars=() if first is None else bars(first.diagnostics),
             estimators=ESTIMATORS,
             every=every,
+            caveat=CAVEAT,
             whiskers={name: whiskers(every(found)) for name, found in answer.tasks.items()},
             figure=figure,
         )

@@ -124,6 +124,7 @@ def test_the_random_policy_is_asked_of_the_samplers_log(
     page = (tmp_path / PAGE).read_text()
     assert "0.002360" in page
     assert "Over what was logged: −0.00" in page
+    assert "SWITCH-DR do not know their bias" in page
     assert "✓ The logs can say" in page
     assert "http" not in page.replace("http-equiv", "")
 
