@@ -76,13 +76,17 @@ def test_lists_are_ranked_by_the_score_and_by_each_task(found: Evaluation) -> No
 
 
 def test_a_slice_of_users_has_the_lists_of_those_users(
-    found: Evaluation, shop: Shop, bundle: Path, tmp_path: Path
+    shop: Shop, bundle: Path, tmp_path: Path
 ) -> None:
     table = shop.table()
+    weight = pa.array([1.0 + int(name[1:]) % 7 for name in table.column("request_id").to_pylist()])
+    table = table.set_column(table.column_names.index("sample_weight"), "sample_weight", weight)
+    pq.write_table(table, tmp_path / "all.parquet")
     here = table.filter(pc.equal(table.column("region"), "south"))
-    pq.write_table(here, tmp_path / "test.parquet")
-    alone = evaluate_bundle(bundle, tmp_path / "test.parquet", slices=[], k=4)
-    part = next(part for part in found.slices if part.value == "south")
+    pq.write_table(here, tmp_path / "south.parquet")
+    everywhere = evaluate_bundle(bundle, tmp_path / "all.parquet", slices=["region"])
+    alone = evaluate_bundle(bundle, tmp_path / "south.parquet", slices=[])
+    part = next(part for part in everywhere.slices if part.value == "south")
     for whole, cut in zip(alone.rankings, part.rankings, strict=True):
         assert cut.tasks == whole.tasks
         assert cut.catalogue.coverage == pytest.approx(whole.catalogue.coverage)

@@ -188,6 +188,30 @@ def test_positions_below_one_are_refused_by_row(spec: Spec, tmp_path: Path) -> N
         read_decisions(write_log(tmp_path / "log", bad), spec)
 
 
+@pytest.mark.parametrize("bad", [-5.0, np.inf, np.nan])
+def test_money_that_is_none_is_refused_by_row(tmp_path: Path, bad: float) -> None:
+    value = np.full(6, 2.0)
+    value[3] = bad
+    stamp = pa.array([datetime(2024, 3, 1, tzinfo=UTC)] * 6, pa.timestamp("us", "UTC"))
+    table = pa.table(
+        {
+            **{name: [f"{name}{i}" for i in range(6)] for name in ("request_id", "user_id")},
+            "item_id": ["i"] * 6,
+            "shown_at": stamp,
+            "sample_weight": np.ones(6),
+            "propensity": np.full(6, 0.5),
+            "value": pa.array(value),
+        }
+    )
+    pq.write_table(table, tmp_path / "week.parquet")
+    money = SPEC.replace(
+        "{click: {kind: binary, event: click}}", "{value: {kind: amount, event: click}}"
+    )
+    spec = check_text(money.replace("task: click", "task: value"), where="money spec")
+    with pytest.raises(InvalidDataError, match=r"column value, row 4: is .*not negative"):
+        read_decisions(tmp_path / "week.parquet", spec)
+
+
 def test_users_are_the_unit_unless_rows_are(spec: Spec, tmp_path: Path) -> None:
     log = write_log(tmp_path / "log", columns())
     table = pq.read_table(log / "impressions.parquet")
