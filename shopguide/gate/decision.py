@@ -234,7 +234,7 @@ class Decision:
         periods: `test`, and what each model learnt from (`challenger`, `champion`).
         confidence: of every bound, one-sided: what is left after spending and candidates.
         spending: of the champion's error; None without a champion.
-        look: this run's entry for the ledger; None where nothing could be promoted by chance.
+        look: this run's entry for the ledger; None where nothing was compared.
         trade_off: the challenger's Pareto front on validation; None where it has none.
         optimism: J on validation beside J on the test period; None where one is missing.
         terms: the spec's sections `objective` and `gate` as they were applied.
