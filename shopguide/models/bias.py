@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from shopguide.models.inputs import Inputs
 from shopguide.spec.tasks import BinaryTask, Task
 
-_REACH = 8.0
+REACH = 8.0
 """Logits that a unit of a position's weight stands for. Adam moves every weight by about the
 learning rate a step, and a position's logit has to go far before taste is credited with it."""
 
@@ -60,6 +60,6 @@ class LoggedBias(nn.Module):
         corrections = torch.tensor([-math.log(rate) for rate in drawn])
         offsets = corrections.expand(len(categorical), -1)  # [B, stages]
         if self.positions is not None:
-            effects = _REACH * self.positions(categorical[:, -1])
+            effects = REACH * self.positions(categorical[:, -1])
             offsets = offsets + effects - effects.mean(dim=0)
         return dict(zip(self.first, offsets.unbind(dim=1), strict=True))

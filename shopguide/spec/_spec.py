@@ -121,7 +121,7 @@ class Spec(Section):
     def _sections_name_what_is_there(self) -> Self:
         for section, names, allowed in (
             ("gate.margins", self.gate.margins, self.objective.goals),
-            ("gate.floors", self.gate.floors, self.tasks),
+            ("gate.floors", self.gate.floors, self.quantities()),
             ("training.task_weights", self.training.task_weights, self.tasks),
         ):
             for name in names:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shopguide.bundle.bundle import open_session
+from shopguide.bundle.preprocessing import MISSING, UNKNOWN
 from shopguide.models import Network
 from shopguide.training.samples import Samples
 
@@ -33,7 +34,7 @@ class _Scorer(nn.Module):
 
 
 def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
-    """Export a network, and run both on real rows.
+    """Export a network, and run both on real rows and on strangers to the training rows.
 
     Args:
         network: trained.
@@ -44,7 +45,7 @@ def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
         per task), and the largest difference found, at most `TOLERANCE`.
     """
     scorer = _Scorer(network).eval()
-    feed = (rows.categorical[:, : network.code_width].long(), rows.numeric)
+    feed = _with_strangers(rows.categorical[:, : network.code_width].long(), rows.numeric)
     graph = _export(scorer, feed, list(network.parents))
     with torch.no_grad():
         expected = [output.double().numpy() for output in scorer(*feed)]
@@ -59,6 +60,12 @@ def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
     size = len(graph) // 1024
     _log.info("export: %d kB, differs by %.1e on %d rows", size, difference, len(rows))
     return graph, difference
+
+
+def _with_strangers(codes: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Append a row of which nothing is known, lists included, and one of unseen values."""
+    strangers = torch.tensor([[MISSING], [UNKNOWN]]).expand(-1, codes.shape[1])
+    return torch.cat([codes, strangers]), torch.cat([numbers, torch.zeros(2, numbers.shape[1])])
 
 
 def _export(scorer: _Scorer, feed: tuple[Tensor, Tensor], tasks: list[str]) -> bytes:

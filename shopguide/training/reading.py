@@ -92,28 +92,30 @@ def open_split(
         InvalidDataError: there are no rows, or labels or weights that cannot be used; all at once.
     """
     path = training_set.file(split)
-    wanted = list(dict.fromkeys((*KEYS, WEIGHT, *tasks, *inputs)))
-    absent = sorted(set(wanted) - set(pq.read_schema(path).names))
+    absent = sorted({*KEYS, WEIGHT, *tasks, *inputs} - set(pq.read_schema(path).names))
     if absent:
         raise ShopguideError(
             str(path),
             f"lacks the columns {', '.join(absent)} that the spec's tasks and features name",
             "Write the training set again with this spec",
         )
-    chosen = _choose(SplitFile(path, pq.read_metadata(path).num_rows, None), fraction)
-    for name, rate in (negatives or {}).items():
-        chosen = _thin(chosen, name, rate)
+    every = SplitFile(path, pq.read_metadata(path).num_rows, None)
+    chosen = _thinned(_choose(every, fraction), negatives or {})
     if chosen.rows < 2:
         raise InvalidDataError(
             str(path),
             f"{chosen.rows} rows to use, needs at least 2",
             f"Widen split.{split} or raise the sampling rates",
         )
-    problems = [problem for name, task in tasks.items() for problem in _label(chosen, name, task)]
-    problems += _stages(chosen, tasks) + _weights(chosen)
-    if problems:
-        raise InvalidDataError.combined([InvalidDataError(str(path), *p) for p in problems])
+    _refuse_labels(chosen, tasks)
     return chosen
+
+
+def _refuse_labels(split: SplitFile, tasks: Mapping[str, Task]) -> None:
+    problems = [problem for name, task in tasks.items() for problem in _label(split, name, task)]
+    problems += _stages(split, tasks) + _weights(split)
+    if problems:
+        raise InvalidDataError.combined([InvalidDataError(str(split.path), *p) for p in problems])
 
 
 def _choose(split: SplitFile, fraction: float) -> SplitFile:
@@ -125,6 +127,12 @@ def _choose(split: SplitFile, fraction: float) -> SplitFile:
     ]
     kept = np.concatenate(shares) < fraction
     return SplitFile(split.path, int(kept.sum()), kept)
+
+
+def _thinned(split: SplitFile, negatives: Mapping[str, float]) -> SplitFile:
+    for name, rate in negatives.items():
+        split = _thin(split, name, rate)
+    return split
 
 
 def _thin(split: SplitFile, task: str, rate: float) -> SplitFile:

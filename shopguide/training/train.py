@@ -160,16 +160,8 @@ def _write(
 ) -> TrainingSummary:
     first = gathered.valid.read(gathered.valid.blocks()[: -(-_PARITY_ROWS // 256)])
     graph, parity = export_graph(network, gathered.valid.layout.split(first))
+    graph, lost = _stored(spec, graph, gathered)
     raw, table = _score(spec, graph, gathered)
-    lost: dict[str, float] = {}
-    if spec.training.export != "float32":
-        whole, size = valid_auc(raw, table, spec.binary_tasks()), len(graph)
-        graph = shrink(graph, spec.training.export)
-        raw, table = _score(spec, graph, gathered)
-        lost = {n: whole[n] - v for n, v in valid_auc(raw, table, spec.binary_tasks()).items()}
-        told = ", ".join(f"{name} {loss:+.5f}" for name, loss in lost.items())
-        _log.info("export: %s, %.1f times smaller, AUC lost: %s", spec.training.export,
-                  size / len(graph), told)  # fmt: skip
     tasks = task_entries(spec)
     calibrators, calibration = fit_calibrators(raw, table, tasks, choice=spec.training.calibration)
     predictions = calibrators.apply(raw, tasks)
@@ -220,6 +212,21 @@ def _told(group: Group, summary: TrainingSummary | None) -> TrainingSummary:
             group.leaders_text(TrainingSummary.dump(summary))
         return summary
     return TrainingSummary.parse(group.leaders_text(None))
+
+
+def _stored(spec: Spec, graph: bytes, gathered: Gathered) -> tuple[bytes, dict[str, float]]:
+    """Return the graph as the spec stores it, and the AUC that this costs by binary task."""
+    smaller = shrink(graph, spec.training.export)
+    if smaller is graph:
+        return graph, {}
+    before, after = (
+        valid_auc(*_score(spec, each, gathered), spec.binary_tasks()) for each in (graph, smaller)
+    )
+    lost = {name: before[name] - after[name] for name in before}
+    told = ", ".join(f"{name} {loss:+.5f}" for name, loss in lost.items())
+    times = len(graph) / len(smaller)
+    _log.info("export: %s, %.1f times smaller, AUC lost: %s", spec.training.export, times, told)
+    return smaller, lost
 
 
 def _score(

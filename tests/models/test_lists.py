@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from shopguide.models import ARCHITECTURES, CodedInput, Inputs, Network
-from shopguide.models.bias import _REACH
+from shopguide.models.bias import REACH
 from shopguide.models.encoder import Encoder
 from shopguide.models.heads import LabelStatistics
 from shopguide.models.lists import LIST_ENCODERS, ListEncoder
@@ -162,5 +162,5 @@ def test_the_position_moves_training_around_an_average_position() -> None:
     codes = codes_of(4)
     codes[:, -1] = torch.tensor([2, 3, 4, 5])
     torch.testing.assert_close(
-        network.bias(codes)["click"], _REACH * torch.tensor([-1.5, -0.5, 0.5, 1.5])
+        network.bias(codes)["click"], REACH * torch.tensor([-1.5, -0.5, 0.5, 1.5])
     )
