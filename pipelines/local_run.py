@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -24,7 +24,10 @@ from pipelines.spec_text import spec_text
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
 from shopguide.spec.simulator import Simulator
-from shopguide.step import EVENTS_VARIABLE
+from shopguide.step import EVENTS_VARIABLE, LOCKS_VARIABLE
+
+STEP_LOCK = "step.lock"
+"""File that every running step holds, in the home and beside the results."""
 
 COMPILED = ROOT / "pipelines" / "compiled" / "train_and_promote.yaml"
 
@@ -108,13 +111,28 @@ def _only_run(folder: Path) -> Iterator[None]:
             raise ShopguideError(
                 str(folder), "another run is using this directory", "Wait for it, or name another"
             ) from None
+        _refuse_orphans(folder)
         yield
+
+
+def _refuse_orphans(folder: Path) -> None:
+    """A step outlives a runner that was killed, and holds the lock of steps for as long."""
+    with (folder / STEP_LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ShopguideError(
+                str(folder),
+                "a step of a run that was stopped is still at work here",
+                "Wait until it ends, or stop it",
+            ) from None
 
 
 def _execute(
     spec: Spec, run_id: str, root: Path, log: Path, events: Path, console: Console
 ) -> None:
-    with _environment(events), log.open("w", encoding="utf-8") as stream, _logged(stream):
+    locks = (Path(spec.home) / STEP_LOCK, log.parent / STEP_LOCK)
+    with _environment(events, locks), log.open("w", encoding="utf-8") as stream, _logged(stream):
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(root),
@@ -134,9 +152,13 @@ def _execute(
 
 
 @contextlib.contextmanager
-def _environment(events: Path) -> Iterator[None]:
+def _environment(events: Path, locks: Iterable[Path]) -> Iterator[None]:
     before = dict(os.environ)
-    os.environ |= {EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
+    os.environ |= {
+        EVENTS_VARIABLE: str(events),
+        LOCKS_VARIABLE: os.pathsep.join(map(str, locks)),
+        "PYTHONUNBUFFERED": "1",
+    }
     try:
         yield
     finally:

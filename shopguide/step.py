@@ -6,6 +6,7 @@ Example:
     ...     pass
 """
 
+import fcntl
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,9 @@ from shopguide.errors import ShopguideError
 
 EVENTS_VARIABLE = "SHOPGUIDE_EVENTS"
 """Environment variable with the file to which steps append one JSON line an event."""
+
+LOCKS_VARIABLE = "SHOPGUIDE_STEP_LOCKS"
+"""Environment variable with the lock files that a step holds while it works."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +68,8 @@ def step(name: str) -> Iterator[None]:
     started = time.monotonic()
     _record({"step": name, "event": "start"})
     try:
-        yield
+        with _holding_locks():
+            yield
     except ShopguideError as error:
         _log.error("%s", error)
         _finish(name, "failed", started, {"error": str(error), "exit_code": error.exit_code})
@@ -73,6 +78,16 @@ def step(name: str) -> Iterator[None]:
         _finish(name, "failed", started, {"error": repr(error), "exit_code": 3})
         raise
     _finish(name, "done", started, {})
+
+
+@contextmanager
+def _holding_locks() -> Iterator[None]:
+    """Hold the runner's locks for as long as the step works, even if the runner is killed."""
+    with ExitStack() as stack:
+        for path in filter(None, os.environ.get(LOCKS_VARIABLE, "").split(os.pathsep)):
+            lock = stack.enter_context(Path(path).open("a", encoding="utf-8"))
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 def _finish(name: str, event: str, started: float, more: dict[str, str | int]) -> None:
