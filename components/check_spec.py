@@ -14,8 +14,11 @@ def check_spec(spec_text: str, run_id: str, spec: Output[Artifact]) -> None:
         run_id: Id of this run; with the same id again, finished steps may be reused.
         spec: The checked spec (YAML).
     """
+    from shopguide.features.catalogue import check_names
     from shopguide.spec import check_text, dump_spec
     from shopguide.step import step
 
     with step("check_spec"):
-        dump_spec(check_text(spec_text, where=f"spec of run {run_id}"), spec.path)
+        checked = check_text(spec_text, where=f"spec of run {run_id}")
+        check_names(checked)
+        dump_spec(checked, spec.path)

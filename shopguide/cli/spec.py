@@ -29,9 +29,12 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read a spec, and say what is wrong with it, all at once."""
+    from shopguide.features.catalogue import check_names
+
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    check_names(loaded)
     if as_json:
-        print_json(loaded.model_dump(mode="json"))
+        print_json({"valid": True, **loaded.model_dump(mode="json")})
         return
     goals = ", ".join(f"{name} {goal.weight:g}" for name, goal in loaded.objective.goals.items())
     stdout.print(

@@ -105,10 +105,28 @@ def _static(
     table, key = (tables["users"], "user_id") if name == USER_VIEW else (tables["items"], "item_id")
     if "kept" in table.columns:
         table = table.filter(table.kept)
+    _refuse_text(name, columns, table)
     types = {"categorical": "string", "numeric": "float64", "recency": "timestamp('UTC', 6)"}
     values = {column.name: table[column.name].cast(types[column.kind]) for column in columns}
     since = ibis.literal(start, type="timestamp('UTC', 6)")
     return table.select(key, **{TIMESTAMP: since}, **values)
+
+
+def _refuse_text(view: str, columns: list[ModelInput], table: ir.Table) -> None:
+    """Refuse an attribute that is declared numeric and holds text."""
+    for column in columns:
+        values = table[column.name]
+        if column.kind != "numeric" or not values.type().is_string():
+            continue
+        odd = table.filter(values.notnull() & values.try_cast("float64").isnull()).limit(1)
+        found = odd[column.name].execute().tolist()
+        if found:
+            section = "user_attributes" if view == USER_VIEW else "item_attributes"
+            raise ShopguideError(
+                f"spec features.{section}.{column.name}",
+                f"is numeric, and the log holds the text {found[0]!r}",
+                "Declare it categorical",
+            )
 
 
 def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) -> None:

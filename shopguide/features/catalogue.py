@@ -1,6 +1,7 @@
 """The catalogue of the model's inputs: their names, kinds, and where each comes from."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from shopguide.errors import ShopguideError
@@ -64,6 +65,32 @@ def model_inputs(spec: Spec) -> tuple[ModelInput, ...]:
     ]
     _refuse_duplicates(inputs)
     return tuple(inputs)
+
+
+def check_names(spec: Spec) -> None:
+    """See that the gate names columns that there will be, before hours go into a model.
+
+    Args:
+        spec: reads `gate` and `features`.
+
+    Raises:
+        ShopguideError: the baseline or a slice is no input of the model; all of them at once.
+    """
+    inputs = {column.name: column.kind for column in model_inputs(spec)}
+    wanted = [("gate.slices", name, "") for name in spec.gate.slices]
+    wanted += [("gate.waive_leaks", name, "") for name in spec.gate.waive_leaks]
+    if spec.gate.baseline is not None:
+        wanted.append(("gate.baseline", spec.gate.baseline, "numeric"))
+    problems = []
+    for field, name, kind in wanted:
+        known = [column for column, found in inputs.items() if not kind or found == kind]
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Name an input of `features`"
+            what = f"no {kind} input is called {name!r}".replace("  ", " ")
+            problems.append(ShopguideError(f"spec {field}", what, hint))
+    if problems:
+        raise ShopguideError.combined(problems)
 
 
 def view_columns(name: str, view: View, period: str) -> list[ModelInput]:

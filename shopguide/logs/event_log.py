@@ -39,7 +39,6 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
         ShopguideError: a file, column, row or value is not as the mapping says; all at once.
     """
     zone(data.timezone, "spec data.timezone")
-    _refuse_unmapped(spec, data)
     with connect() as connection:
         connection.execute(f"SET TimeZone = {quote(data.timezone)}")
         _check_time_format(connection, data.time_format)
@@ -58,24 +57,6 @@ def prepare_event_log(spec: Spec, data: EventLog, out: str | Path) -> LogSummary
             notes=notes,
             examples=[str(problem) for problem in reading.problems[:_EXAMPLES]],
         )
-
-
-def _refuse_unmapped(spec: Spec, data: EventLog) -> None:
-    """Refuse a task or exposure whose kind of event nothing is mapped to: a typo, most likely."""
-    kinds = sorted(set(data.kinds.values()))
-    wanted = [(f"tasks.{name}.event", e) for name, task in spec.tasks.items() for e in task.events]
-    wanted.append(("data.exposure.event", data.exposure.event))
-    problems = [
-        ShopguideError(
-            f"spec {field}",
-            f"{kind!r} is no kind that data.kinds maps to; those are {', '.join(kinds)}",
-            "Map a kind to it, or name one of these",
-        )
-        for field, kind in wanted
-        if kind not in kinds
-    ]
-    if problems:
-        raise ShopguideError.combined(problems)
 
 
 def _files(path: str) -> list[Path]:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from shopguide.errors import ShopguideError
 from shopguide.spec._spec import Spec
+from shopguide.spec._yaml import parse
 
 _CHECK = "Run `shopguide spec check --spec FILE` after the change"
 
@@ -33,10 +34,12 @@ def load_spec(
     """
     document = _read(Path(path))
     profiles = document.pop("profiles", None) or {}
+    if not isinstance(profiles, dict):
+        raise ShopguideError(f"{path} profiles", f"is {profiles!r}, not a mapping", "Name profiles")
     # a spec that was dumped carries the name of its profile, and its values already
     chosen = profile or (document.get("profile") if profiles else None)
     if chosen is not None:
-        if not isinstance(profiles, dict) or chosen not in profiles:
+        if chosen not in profiles:
             known = ", ".join(map(str, profiles)) or "none"
             raise ShopguideError(
                 f"{path} profiles", f"no profile {chosen!r}; found {known}", "Name one of these"
@@ -118,25 +121,19 @@ def json_schema() -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a path may hold what no file name can
+        if isinstance(error, UnicodeDecodeError):
+            where, what = f"{path} byte {error.start}", "not UTF-8 text"
+            raise ShopguideError(where, what, "Save the file as UTF-8") from None
+        reason = getattr(error, "strerror", error)
         raise ShopguideError(
-            str(path), f"cannot be read: {error.strerror}", "Give the path of a spec (YAML)"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ShopguideError(
-            f"{path} byte {error.start}", "not UTF-8 text", "Save the file as UTF-8"
+            str(path), f"cannot be read: {reason}", "Give the path of a spec (YAML)"
         ) from None
     return _parse(text, str(path))
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where} line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        what = getattr(error, "problem", None) or str(error)
-        raise ShopguideError(place, f"not valid YAML: {what}", "Mend the syntax") from None
+    document = parse(text, where)
     if not isinstance(document, dict):
         raise ShopguideError(
             where, "not a mapping of sections", "Start from one of the examples in specs/"
@@ -154,10 +151,10 @@ def _validate(document: dict[str, Any], where: str) -> Spec:
 
 def _parse_value(assignment: str, text: str) -> object:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse(text, f"--set {assignment}")
+    except ShopguideError as error:
         raise ShopguideError(
-            f"--set {assignment}", "the value is not valid YAML", "Quote it for the shell"
+            f"--set {assignment}", f"the value is {error.what}", "Quote it for the shell"
         ) from None
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from shopguide.spec._section import Name, Section
-from shopguide.spec.data import Attribution, Data
+from shopguide.spec.data import Attribution, Data, EventLog
 from shopguide.spec.features import Features
 from shopguide.spec.gate import Gate
 from shopguide.spec.model import Model, Training
@@ -85,6 +85,23 @@ class Spec(Section):
         for task in self.objective.rank_by or ():
             if task in self.category_tasks():
                 msg = f"objective.rank_by: {task!r} is a category, no quantity"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _kinds_occur(self) -> Self:
+        wanted = [(f"tasks.{n}.event", e) for n, task in self.tasks.items() for e in task.events]
+        wanted += [
+            (f"features.views.{n}.kind", view.kind) for n, view in self.features.views.items()
+            if view.kind is not None
+        ]  # fmt: skip
+        known = ["click", "cart", "purchase"]
+        if isinstance(self.data, EventLog):
+            known = sorted(set(self.data.kinds.values()))
+            wanted.append(("data.exposure.event", self.data.exposure.event))
+        for field, kind in wanted:
+            if kind not in known:
+                msg = f"{field}: no kind of event {kind!r} here; kinds are {', '.join(known)}"
                 raise ValueError(msg)
         return self
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shopguide.spec._section import Rate, Section
+from shopguide.spec._section import Rate, Section, Zone
 from shopguide.spec.simulator import Simulator
 
 
@@ -23,7 +23,7 @@ class CompleteJourney(Section):
     path: str | None = Field(
         None, description="Folder of the Parquet files; null reads the installed package."
     )
-    timezone: str = Field("America/New_York", description="Zone in which a week begins on Monday.")
+    timezone: Zone = Field("America/New_York", description="Zone in which a week begins on Monday.")
     items: int = Field(100, ge=2, description="Items kept: the most widely bought in training.")
     history_weeks: int = Field(8, ge=1, description="First weeks, used for features only.")
     request_rate: RequestRate = RequestRate()
@@ -61,12 +61,16 @@ class EventLog(Section):
     kinds: dict[str, str] = Field(
         min_length=1, description="Kind in the export → canonical kind; others are an error."
     )
-    delimiter: str | None = Field(None, description="Null: by the suffix, `,` or a tab.")
-    header: list[str] | None = Field(None, description="Names, when the file has no header row.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="Null: by the suffix, `,` or a tab."
+    )
+    header: list[str] | None = Field(
+        None, min_length=1, description="Names, when the file has no header row."
+    )
     time_format: str = Field(
         "iso", description="`iso`, `epoch_s`, `epoch_ms`, `epoch_us` or a strptime format."
     )
-    timezone: str = Field("UTC", description="Zone of times that name none.")
+    timezone: Zone = Field("UTC", description="Zone of times that name none.")
     currency: str | None = None
     exposure: Exposure = Exposure()
     item_attributes: dict[str, str] = Field(

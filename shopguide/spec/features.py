@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shopguide.spec._section import Name, Section
+from shopguide.spec._section import Name, Section, Zone
 
 Window = Annotated[
     int, Field(ge=1, le=100_000, description="Whole periods before the one of the impression.")
@@ -86,7 +86,7 @@ class Features(Section):
     """
 
     period: Literal["hour", "day", "week"] = "day"
-    timezone: str = Field("UTC", description="Zone in which a period begins.")
+    timezone: Zone = Field("UTC", description="Zone in which a period begins.")
     views: dict[Name, View] = Field(default_factory=dict)
     user_attributes: dict[Name, InputKind] = Field(default_factory=dict)
     item_attributes: dict[Name, InputKind] = Field(default_factory=dict)

@@ -70,6 +70,7 @@ class Gate(Section):
     replicates: int = Field(
         2000,
         ge=200,
+        le=1_000_000,
         description="Bootstrap replicates over users, at least; a small error takes more.",
     )
     min_users: int = Field(200, ge=2, description="Users the test period needs.")

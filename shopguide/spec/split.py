@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from shopguide.spec._section import Section
+from shopguide.spec._section import Section, Zone
 
 
 class Period(Section):
@@ -35,7 +35,7 @@ class Split(Section):
     train: Period
     valid: Period
     test: Period
-    timezone: str = Field("UTC", description="Zone of times that name none.")
+    timezone: Zone = Field("UTC", description="Zone of times that name none.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -8,7 +8,7 @@ import pytest
 
 from shopguide.errors import ShopguideError
 from shopguide.features import materialize_features, model_inputs
-from shopguide.features.catalogue import ModelInput
+from shopguide.features.catalogue import ModelInput, check_names
 
 Shop = Any  # the classes live in conftest.py, which cannot be imported
 CornerShop = Any
@@ -94,13 +94,33 @@ def test_a_log_of_another_format_is_refused(
         materialize_features(corner_shop.spec(tmp_path / "home"), log, tmp_path / "training_set")
 
 
-def test_a_zone_that_does_not_exist_is_refused(
+def test_an_attribute_of_text_that_is_declared_numeric_is_refused(
     corner_shop: CornerShop, shop: Shop, tmp_path: Path
 ) -> None:
-    changed = corner_shop.features(timezone="Europe/Atlantis")
+    changed = corner_shop.features(item_attributes={"category": "numeric"})
     spec = corner_shop.spec(tmp_path / "home", features=changed)
-    with pytest.raises(ShopguideError, match=r"spec features\.timezone: no zone 'Europe/Atlantis'"):
+    with pytest.raises(ShopguideError) as caught:
         materialize_features(spec, shop.log, tmp_path / "training_set")
+    assert str(caught.value).startswith(
+        "spec features.item_attributes.category: is numeric, and the log holds the text '"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({"slices": ["twon"]}, "spec gate.slices: no input is called 'twon'. Did you mean town?"),
+        ({"baseline": "town"}, "spec gate.baseline: no numeric input is called 'town'. Name an"),
+        ({"waive_leaks": ["colour"]}, "spec gate.waive_leaks: no input is called 'colour'."),
+    ],
+)
+def test_a_column_that_the_gate_would_miss_is_named_early(
+    shop: Shop, gate: dict[str, Any], message: str
+) -> None:
+    spec = shop.spec.model_copy(update={"gate": shop.spec.gate.model_copy(update=gate)})
+    with pytest.raises(ShopguideError) as caught:
+        check_names(spec)
+    assert str(caught.value).startswith(message)
 
 
 def test_two_inputs_of_one_name_are_refused(corner_shop: CornerShop, tmp_path: Path) -> None:

@@ -247,11 +247,6 @@ def test_seconds_beyond_the_year_9999_are_another_unit(prepare: Prepare, time: s
             "for strftime/strptime: %q. Give iso, epoch_s, epoch_ms, epoch_us or a strptime format",
         ),
         (
-            "timezone",
-            "Mars/Base",
-            "spec data.timezone: no zone 'Mars/Base'. Give an IANA name such as Europe/Berlin",
-        ),
-        (
             "exposure",
             {"event": "purchase"},
             "data.exposure.event: no event of kind 'purchase'. Name the kind that is a view",

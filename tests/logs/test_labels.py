@@ -45,7 +45,7 @@ def spec(match: str, window_hours: float = 1.0) -> Spec:
             "source": "events",
             "path": "unused.csv",
             "columns": {"user_id": "u", "item_id": "i", "kind": "k", "at": "t"},
-            "kinds": {"view": "view"},
+            "kinds": {k: k for k in ("view", "click", "cart", "purchase")},
         },
         "attribution": {"match": match, "window_hours": window_hours},
         "split": {

@@ -137,6 +137,7 @@ def test_lists_are_drawn_by_popularity_without_replacement(
         ("data.users=10000000", "data.list_length: makes 1,000,000,000 impressions"),
         ("data.tastes=500", "data.tastes: input should be less than or equal to 256"),
         ("data.noise=1", "data.noise: unknown field"),
+        ("tasks.click.event=view", "tasks.click.event: no kind of event 'view' here"),
         ("data.delay_hours=.nan", "data.delay_hours"),
     ],
 )
@@ -150,7 +151,6 @@ def test_parameters_out_of_range_are_named(override: str, message: str) -> None:
     ("overrides", "messages"),
     [
         (["data.days=20"], ["spec split.valid: is from 2024-02-06", "spec split.test: is from"]),
-        (["tasks.click.event=view"], ["spec tasks.click.event: is 'view'; the simulator has"]),
         (["features.context={device: categorical}"], ["spec features.context: the simulator has"]),
     ],
 )

@@ -69,6 +69,12 @@ def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_pa
         ),
         ("features.views.item.ratios.price_1.per=q_1", "features.views.item", "names 'q_1'"),
         ("seed=.nan", "seed", "finite number"),
+        ("split.timezone=Mars/Base", "split.timezone", "no such zone; give an IANA name"),
+        ("features.timezone=Mars/Base", "features.timezone", "no such zone"),
+        ("data.timezone=Mars/Base", "data.timezone", "no such zone"),
+        ("tasks.click.event=clicks", "", "tasks.click.event: no kind of event 'clicks' here"),
+        ("features.views.item.kind=buy", "", "features.views.item.kind: no kind of event 'buy'"),
+        ("gate.replicates=1000000000", "gate.replicates", "less than or equal to 1000000"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(
@@ -104,6 +110,7 @@ def test_all_mistakes_are_reported_at_once(complete_journey_spec: Path) -> None:
         ("=3", "not of the form a.b.c=value"),
         ("name.first=x", "name is 'complete_journey', not a section"),
         ("seed=[", "the value is not valid YAML"),
+        ("split.train.start=2017-02-30", "'2017-02-30' cannot be read: day is out of range"),
     ],
 )
 def test_a_bad_override_is_explained(
@@ -120,6 +127,11 @@ def test_a_bad_override_is_explained(
         (b"- 1", "not a mapping of sections"),
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"", "not a mapping of sections"),
+        (b"name: a\nseed: 1\nname: b\n", "line 3, column 1: not valid YAML: the key 'name' stands"),
+        (b"seed: !!int ''", "line 1, column 7: not valid YAML: '' cannot be read"),
+        (b"a: " + b"[" * 9_000 + b"]" * 9_000, "nests deeper than 40 levels"),
+        (b"a: &x\n  b: *x\n", "or refers to itself"),
+        (b"profiles: 5", "profiles: is 5, not a mapping"),
     ],
 )
 def test_an_unreadable_file_is_explained(tmp_path: Path, content: bytes, what: str) -> None:
@@ -135,6 +147,8 @@ def test_a_missing_file_and_a_missing_profile_are_explained(
 ) -> None:
     with pytest.raises(ShopguideError, match="cannot be read: No such file"):
         load_spec(tmp_path / "none.yaml")
+    with pytest.raises(ShopguideError, match="cannot be read"):
+        load_spec(tmp_path / "no\0name.yaml")
     with pytest.raises(ShopguideError, match="no profile 'huge'; found quick, full"):
         load_spec(complete_journey_spec, profile="huge")
 
