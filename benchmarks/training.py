@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,7 +26,17 @@ import torch
 import training_shop as shop
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from training_peers import DECAY, EXPERTS, HIDDEN, PEERS, RATE, TOWER, Result
+from training_peers import (
+    DECAY,
+    EXPERTS,
+    HIDDEN,
+    PEERS,
+    RATE,
+    TOWER,
+    Result,
+    clock,
+    since,
+)
 
 import shopguide
 from shopguide.models import Inputs, Network, encoder
@@ -68,9 +77,11 @@ def ours(folder: Path, seed: int, *, batch_norm: bool, **changes: object) -> Res
             schedule="constant", **changes,
         )  # fmt: skip
         course = Course(train.file_, valid.file_, torch.zeros(3), seed=seed)
+        started = clock()
         found = fit(network, course, training)
+        processor = since(started)[1]
     network.eval()
-    seconds = train.file_.rows / found.rows_per_second
+    seconds = train.file_.rows / found.rows_per_second, processor
 
     def predict(codes: NDArray[np.int32], numbers: NDArray[np.float32]) -> Tensor:
         outcomes = network(torch.from_numpy(codes), torch.from_numpy(numbers))
@@ -119,7 +130,7 @@ def bare(folder: Path, seed: int, *, batch_norm: bool) -> Result:
     codes, numbers, labels = (torch.from_numpy(part) for part in shop.read(folder, "train"))
     model = BareMMoE(batch_norm=batch_norm)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
-    started = time.perf_counter()
+    started = clock()
     for rows in torch.randperm(len(codes)).split(BATCH):
         log_p, y = model(codes[rows], numbers[rows]), labels[rows]
         log_q = torch.log(-torch.expm1(log_p.clamp(max=-1e-7)))
@@ -127,7 +138,7 @@ def bare(folder: Path, seed: int, *, batch_norm: bool) -> Result:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    seconds = time.perf_counter() - started
+    seconds = since(started)
     model.eval()
 
     def predict(codes: NDArray[np.int32], numbers: NDArray[np.float32]) -> Tensor:
@@ -217,11 +228,15 @@ def run(name: str, folder: Path, seed: int, peer_python: str | None) -> dict[str
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(THREADS)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     with np.load(out) as result:
-        seconds, predictions = float(result["seconds"]), result["predictions"]
+        (seconds, processor), predictions = result["seconds"], result["predictions"]
     labels = shop.read(folder, "test")[2]
     aucs = [roc_auc_score(labels[:, t], predictions[:, t]) for t in range(3)]
     rows = len(np.load(folder / "train_labels.npy", mmap_mode="r"))
-    return {"rows_per_second": rows / seconds, "auc": float(np.mean(aucs))}
+    return {
+        "rows_per_second": rows / float(seconds),
+        "rows_per_cpu_second": rows / float(processor),
+        "auc": float(np.mean(aucs)),
+    }
 
 
 def one(name: str, folder: str, _width: str, _batch: str, seed: str, out: str) -> None:
@@ -274,12 +289,14 @@ def summary(
 ) -> dict[str, object]:
     """Return figures, ratios, and whether every target is met."""
 
-    def ratio(fast: str, slow: str) -> float | None:
+    def ratio(fast: str, slow: str, rate: str = "rows_per_second") -> float | None:
         if fast not in names or slow not in names:
             return None
-        return statistics.median(
-            r[fast]["rows_per_second"] / r[slow]["rows_per_second"] for r in rounds
-        )
+        return statistics.median(r[fast][rate] / r[slow][rate] for r in rounds)
+
+    def of_processor(fast: str, slow: str) -> float | None:
+        found = ratio(fast, slow, "rows_per_cpu_second")
+        return None if found is None else round(found, 3)
 
     ratios = {f"{a}/{b}": (ratio(a, b), least) for (a, b), least in TARGETS.items()}
     auc = {name: statistics.fmean(r[name]["auc"] for r in rounds) for name in names}
@@ -299,9 +316,11 @@ def summary(
         },
         "auc": {name: round(value, 4) for name, value in auc.items()},
         "ratios": {name: None if r is None else round(r, 3) for name, (r, _) in ratios.items()},
+        "ratios_of_cpu_time": {f"{a}/{b}": of_processor(a, b) for a, b in TARGETS},
         "targets": {name: least for name, (_, least) in ratios.items()},
         "auc_over_peer": {name: round(value, 4) for name, value in losses.items()},
         "upgrad_over_weighted_sum": None if upgrad is None else round(upgrad, 3),
+        "upgrad_over_weighted_sum_cpu": of_processor("ours", "ours_upgrad"),
         "rows": options.rows,
         "rounds": len(rounds),
         "batch": BATCH,

@@ -12,18 +12,25 @@ def train_mtl(
     model: Output[Model],
     metrics: Output[Metrics],
 ) -> None:
-    """Train the multi-task model and write its bundle.
+    """Train the multi-task model, or the best of `training.candidates`, and write its bundle.
+
+    A try that is repeated goes on from the last checkpoint.
 
     Args:
         spec: Checked spec, from check-spec.
         training_set: Training set, from materialize-features.
         model: Model bundle without fusion weights (ONNX, preprocessing, calibrators).
-        metrics: AUC of each task on the validation period.
+        metrics: On the validation period; task weights and gradient cosines; candidates tried.
     """
+    from pathlib import Path
+
     from shopguide.spec import load_spec
     from shopguide.step import log_metrics, step
-    from shopguide.training import train_mtl
+    from shopguide.training import Surroundings, train_candidates
 
     with step("train_mtl"):
-        summary = train_mtl(load_spec(spec.path), training_set.path, model.path)
-        log_metrics(metrics, {f"valid_auc_{t}": auc for t, auc in summary.valid_auc.items()})
+        around = Surroundings(checkpoint=Path(f"{model.path}.checkpoint"), resume=True)
+        summary, _ = train_candidates(
+            load_spec(spec.path), training_set.path, model.path, around=around
+        )
+        log_metrics(metrics, summary.metrics())

@@ -108,7 +108,7 @@ class Stepper:
         balances = self.balancer.uses_gradients
         due = balances and step % self.training.balance_every == 0
         shares = self.network.architecture.shares_representation
-        looks = due or (shares and step % watch.EVERY == 0)
+        looks = due or (shares and self.watch.steps % watch.EVERY == 0)
         fresh = self.group.total(gramian(losses, shared)) if looks else None
         if due or not balances:
             self.kept = self.group.leaders(self.balancer.weights(everyones, fresh))

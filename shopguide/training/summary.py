@@ -106,6 +106,26 @@ class TrainingSummary:
         """AUC by binary task on the validation period."""
         return self.record.valid_auc
 
+    def metrics(self) -> dict[str, float]:
+        """Return what a tracking server shows: figures of the best epoch, by name."""
+        record = self.record
+        best = record.epochs[record.best_epoch - 1]
+        named = {
+            "valid_auc": record.valid_auc,
+            "valid_spearman": record.valid_spearman,
+            "valid_loss": best.valid_losses,
+            "task_weight": best.task_weights,
+            "gradient_cosine": {k.replace(" ~ ", "_"): v for k, v in best.gradient_cosines.items()},
+        }
+        found = {
+            f"{kind}_{task}": v for kind, values in named.items() for task, v in values.items()
+        }
+        return found | {
+            "relative_valid_loss": best.valid_loss,
+            "rows_per_second": self.rows_per_second,
+            "candidates": float(record.candidates),
+        }
+
     def dump(self) -> str:
         """Return the summary as JSON."""
         return (

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 EVERY = 50
-"""Steps between two looks at the gradients, where the balancer does not need them anyway."""
+"""Steps of an epoch between two looks, where the balancer does not need them anyway."""
 
 
 class Watch:

@@ -16,9 +16,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
-from shopguide.models import ARCHITECTURES
+from shopguide.models import ARCHITECTURES, Network
 from shopguide.spec import Spec
-from shopguide.training import Tick, TrainingSummary, train_mtl
+from shopguide.training import Surroundings, Tick, TrainingSummary, optimizers, train_mtl
+from shopguide.training.train import train
 from tests.training.changes import with_model, with_training
 from tests.training_sets import sealed
 
@@ -328,3 +329,70 @@ def test_some_task_needs_a_weight(planted_spec: Spec, training_set: Path, tmp_pa
     nothing = dict.fromkeys(planted_spec.tasks, 0.0)
     with pytest.raises(ShopguideError, match=r"training\.task_weights: the weight of every task"):
         train_mtl(with_training(planted_spec, task_weights=nothing), training_set, tmp_path / "m")
+
+
+def test_what_is_not_finite_is_named_down_to_the_feature(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    def spoil(network: Network, batch: object, step: int) -> None:
+        del batch
+        if step == 5:
+            with torch.no_grad():
+                network.encoder.tables[0].weight.fill_(float("nan"))
+
+    with pytest.raises(ShopguideError) as caught:
+        train(planted_spec, training_set, tmp_path / "model", Surroundings(probe=spoil))
+    assert "not finite in step 6: click nan" in caught.value.what
+    assert "the embedding of user_id" in caught.value.what
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_every_schedule_learns_with_warm_up_and_clipping(
+    planted_spec: Spec, training_set: Path, tmp_path: Path, schedule: str
+) -> None:
+    spec = with_training(planted_spec, schedule=schedule, warmup_steps=10, clip_norm=1.0, epochs=3)
+    record = train_mtl(spec, training_set, tmp_path / "model").record
+    assert record.epochs[-1].valid_loss < 0.9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bfloat16"},
+        {"optimizer": "rowwise_adagrad"},
+        {"balancer": "upgrad", "balance_every": 10},
+        {"balancer": "mgda"},
+        {"balancer": "imtl_g"},
+        {"balancer": "geometric_mean"},
+        {"shuffle_rows": 2048},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_every_way_of_training_learns(
+    planted_spec: Spec,
+    training_set: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(optimizers, "LARGE", 20)  # users and items here are few
+    record = train_mtl(with_training(planted_spec, **changes), training_set, tmp_path / "m").record
+    best = record.epochs[record.best_epoch - 1]
+    assert best.valid_loss < 0.9
+    assert set(best.task_weights) == set(planted_spec.tasks)
+    assert all(-1 <= cosine <= 1 for cosine in best.gradient_cosines.values())
+    assert set(best.gradient_cosines) == {
+        "click ~ purchase", "click ~ order_value", "purchase ~ order_value"
+    }  # fmt: skip
+
+
+def test_the_metrics_name_every_task(summary: TrainingSummary, planted_spec: Spec) -> None:
+    metrics = summary.metrics()
+    best = summary.record.epochs[summary.record.best_epoch - 1]
+    for task in planted_spec.tasks:
+        assert metrics[f"valid_loss_{task}"] == best.valid_losses[task]
+        assert metrics[f"task_weight_{task}"] == 1
+    assert metrics["valid_auc_click"] == summary.valid_auc["click"]
+    assert metrics["gradient_cosine_click_purchase"] == best.gradient_cosines["click ~ purchase"]
+    assert metrics["candidates"] == 1
