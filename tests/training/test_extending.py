@@ -16,6 +16,7 @@ from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec, check_text, parts
 from shopguide.training import train_mtl
+from tests.training_sets import sealed
 
 GUIDE = Path(__file__).parents[2] / "docs" / "extending.md"
 TABLES = {"ARCHITECTURES": parts.ARCHITECTURES, "HEADS": parts.HEADS,
@@ -66,7 +67,7 @@ def test_the_three_examples_train_a_bundle(
         table = pq.read_table(training_set / f"{split}.parquet")
         tags = [[value] * (n % 3) for n, value in enumerate(table["category"].to_pylist())]
         pq.write_table(table.append_column("tags", pa.array(tags)), tmp_path / f"{split}.parquet")
-    (tmp_path / "training_set.json").write_bytes((training_set / "training_set.json").read_bytes())
+    sealed(tmp_path, planted_spec)
     record = train_mtl(its_spec(planted_spec), tmp_path, tmp_path / "model").record
     assert record.parity <= 1e-5
     assert record.epochs[record.best_epoch - 1].valid_loss < 0.95
