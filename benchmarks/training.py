@@ -23,6 +23,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 import torch
+import training_memory
 import training_shop as shop
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -260,6 +261,19 @@ def compare(
         yield found
 
 
+def peaks(rows: int) -> list[float]:
+    """Return the peak memory (MB) of a whole `train_mtl` with so many rows, and with ten times."""
+    found = []
+    for count in (rows, 10 * rows):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, out = Path(scratch), Path(scratch) / "peak.json"
+            training_memory.write(folder, count)
+            command = [sys.executable, str(Path(training_memory.__file__)), scratch, str(out)]
+            subprocess.run(command, check=True, capture_output=True)
+            found.append(float(json.loads(out.read_text())["peak_mb"]))
+    return found
+
+
 def main() -> None:
     """Run all, compare, print."""
     if sys.argv[1:2] == ["--one"]:
@@ -270,13 +284,15 @@ def main() -> None:
     parser.add_argument("--peer-python", help="Python of an environment with the peers")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--memory-rows", type=int, default=100_000, help="0: leave memory out")
     parser.add_argument("--only", nargs="+", help="run these alone")
     options = parser.parse_args()
     names = options.only or [*OURS, *(PEERS if options.peer_python else ())]
     with tempfile.TemporaryDirectory() as scratch:
         shop.write(Path(scratch), options.rows)
         rounds = list(compare(names, Path(scratch), options))
-    result = summary(rounds, names, options)
+    memory = peaks(options.memory_rows) if options.memory_rows else []
+    result = summary(rounds, names, options, memory)
     if options.json:
         print(json.dumps(result))
         return
@@ -285,7 +301,10 @@ def main() -> None:
 
 
 def summary(
-    rounds: list[dict[str, dict[str, float]]], names: list[str], options: argparse.Namespace
+    rounds: list[dict[str, dict[str, float]]],
+    names: list[str],
+    options: argparse.Namespace,
+    memory: list[float],
 ) -> dict[str, object]:
     """Return figures, ratios, and whether every target is met."""
 
@@ -302,11 +321,14 @@ def summary(
     auc = {name: statistics.fmean(r[name]["auc"] for r in rounds) for name in names}
     losses = {f"{a}/{b}": auc[a] - auc[b] for a, b in TARGETS if a in names and b in names}
     upgrad = ratio("ours", "ours_upgrad")
+    growth = memory[1] / memory[0] if memory else None
     met = (
         all(found is not None and found >= least for found, least in ratios.values())
         and all(loss >= -MOST_AUC_LOSS for loss in losses.values())
         and upgrad is not None
         and upgrad <= MOST_UPGRAD
+        and growth is not None
+        and growth <= MOST_GROWTH
     )
     return {
         "benchmark": "training",
@@ -321,6 +343,8 @@ def summary(
         "auc_over_peer": {name: round(value, 4) for name, value in losses.items()},
         "upgrad_over_weighted_sum": None if upgrad is None else round(upgrad, 3),
         "upgrad_over_weighted_sum_cpu": of_processor("ours", "ours_upgrad"),
+        "peak_mb": [round(peak) for peak in memory],
+        "memory_growth": None if growth is None else round(growth, 3),
         "rows": options.rows,
         "rounds": len(rounds),
         "batch": BATCH,

@@ -13,13 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import training_shop as shop
 
+from shopguide.features.training_set import seal
+from shopguide.spec import check_text
+
 SPEC = """
 name: memory
 data:
   source: events
   path: unused.csv
   columns: {user_id: u, item_id: i, kind: k, at: t}
-  kinds: {view: view, cart: cart, purchase: purchase}
+  kinds: {view: view, click: click, cart: cart, purchase: purchase}
 split:
   train: {start: 2024-01-01, end: 2024-02-01}
   valid: {start: 2024-02-01, end: 2024-03-01}
@@ -49,7 +52,9 @@ def write(folder: Path, rows: int) -> None:
             writer.write_table(table)
         assert writer is not None
         writer.close()
-    (folder / "training_set.json").write_text('{"log_end": "2024-04-01T00:00:00+00:00"}')
+    table = _table("test", 0, 1000)
+    pq.write_table(table, folder / "test.parquet")
+    seal(folder, check_text(spec_text(), where="memory"), {"log_end": "2024-04-01T00:00:00+00:00"})
 
 
 def _table(split: str, start: int, rows: int) -> pa.Table:
@@ -84,7 +89,6 @@ def spec_text() -> str:
 def main() -> None:
     """Train, and write the peak and the seconds."""
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
-    from shopguide.spec import check_text
     from shopguide.training import train_mtl
 
     summary = train_mtl(check_text(spec_text(), where="memory"), folder, folder / "model")

@@ -10,6 +10,7 @@ from shopguide.cli.main import main
 from shopguide.spec import dump_spec
 from shopguide.spec._load import check_text
 from tests.training.conftest import SPEC, write_training_set
+from tests.training_sets import sealed
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "set").mkdir()
     write_training_set(folder / "set", requests={"train": 300, "valid": 150, "test": 150}, seed=2)
-    dump_spec(check_text(SPEC, where="planted"), folder / "spec.yaml")
+    spec = check_text(SPEC, where="planted")
+    sealed(folder / "set", spec)
+    dump_spec(spec, folder / "spec.yaml")
     return folder
 
 
