@@ -22,6 +22,7 @@ class Blessing:
     Args:
         tag: of the Bento.
         path: its directory.
+        bundle: checksum of the bundle in it.
         reasons: why it may not; empty if it may.
         startup_seconds: from start to ready; None if it never was.
         memory_mb: resident memory after the replay, MB.
@@ -30,6 +31,7 @@ class Blessing:
 
     tag: str
     path: str
+    bundle: str
     reasons: tuple[str, ...]
     startup_seconds: float | None
     memory_mb: float | None
@@ -58,6 +60,7 @@ def package_bento(
         ShopguideError: the bundle is broken or unsolved, or BentoML cannot build.
     """
     started = time.monotonic()
+    loaded = load_bundle(bundle, threads=1)
     bento = build_bento(spec, bundle)
     startup = memory = findings = None
     try:
@@ -65,12 +68,14 @@ def package_bento(
             bento, home=Path(spec.home).resolve(), timeout=spec.serving.startup_seconds
         ) as service:
             startup = service.startup_seconds
-            findings = replay(service, load_bundle(bundle, threads=1), training_set, spec)
+            findings = replay(service, loaded, training_set, spec)
             memory = service.memory_mb()
         reasons = findings.reasons
     except ServiceFailedError as error:
         reasons = (str(error),)
-    blessing = Blessing(bento.tag, str(bento.path), reasons, startup, memory, findings)
+    blessing = Blessing(
+        bento.tag, str(bento.path), loaded.manifest.checksum, reasons, startup, memory, findings
+    )
     with atomic_directory(out, marker="bento.txt") as folder:
         write_text(folder / "bento.txt", f"{bento.tag}\n{bento.path}\n")
         write_json(folder / "blessing.json", {"blessed": blessing.blessed, **asdict(blessing)})

@@ -1,5 +1,6 @@
 """Move the champion: only to a bundle that the gate promoted against the champion of now."""
 
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,14 +41,15 @@ def promote_model(
         spec: reads `registry`, `home` and `name`.
         bundle: the bundle that the decision is about.
         decision: decision.json or its directory.
-        bento: directory with bento.txt, from packaging; None promotes without a Bento.
+        bento: directory with blessing.json, from packaging; None promotes without a Bento.
 
     Returns:
         Version of the champion.
 
     Raises:
         NotPromotedError: the verdict is not `promote`, the decision is about another bundle, or the
-            champion is no longer the one that the bundle was compared with.
+            champion is no longer the one that the bundle was compared with, or the Bento was not
+            blessed.
         ShopguideError: the bundle or the decision cannot be read.
     """
     content = read_decision(decision)
@@ -61,7 +63,7 @@ def promote_model(
     checksum = manifest.checksum
     _refuse_unless_decided(content, checksum, decision)
     client = open_client(spec)
-    tag = _bento_tag(bento)
+    tag = _bento_tag(bento, checksum)
     with exclusive(spec):
         now = champion(client, spec)
         if now is not None and now.checksum == checksum:
@@ -191,10 +193,27 @@ def _point(client: "MlflowClient", spec: Spec, version: Version, now: Version | 
     client.set_registered_model_alias(spec.name, CHAMPION, version.version)
 
 
-def _bento_tag(bento: str | Path | None) -> str | None:
+def _bento_tag(bento: str | Path | None, checksum: str) -> str | None:
+    """Return the tag of a Bento that was blessed with this very bundle in it."""
     if bento is None:
         return None
-    path = Path(bento) / "bento.txt"
+    path = Path(bento) / "blessing.json"
     if not path.is_file():
         raise ShopguideError(str(path), "no such file", "Give what `shopguide package` wrote")
-    return path.read_text(encoding="utf-8").split()[0]
+    try:
+        blessing = json.loads(path.read_bytes())
+        tag, blessed, bundle = str(blessing["tag"]), blessing["blessed"], blessing["bundle"]
+    except (ValueError, KeyError, TypeError):
+        raise ShopguideError(
+            str(path), "is not readable", "Run `shopguide package` again"
+        ) from None
+    if bundle != checksum:
+        raise ShopguideError(
+            str(path), "is about another bundle", "Run `shopguide package` on this one"
+        )
+    if blessed is not True:
+        reasons = "; ".join(map(str, blessing.get("reasons", [])))
+        raise NotPromotedError(
+            str(path), f"the Bento was not blessed: {reasons}", "Mend it and package it again"
+        )
+    return tag

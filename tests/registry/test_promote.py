@@ -63,7 +63,12 @@ def test_a_better_bundle_follows_and_a_rollback_returns(
     second = make_bundle(0.2)
     bento = tmp_path / "bento"
     bento.mkdir()
-    (bento / "bento.txt").write_text("tiny:abc\n/somewhere\n")
+    blessing = {
+        "tag": "tiny:abc",
+        "blessed": True,
+        "bundle": load_bundle(second).manifest.checksum,
+    }
+    (bento / "blessing.json").write_text(json.dumps(blessing))
     assert promote_model(spec, second, decide(second, first), bento) == "2"
     assert champion_bento(spec) == ("2", "tiny:abc")
     assert rollback(spec, reason="the page was empty") == "1"
@@ -71,6 +76,34 @@ def test_a_better_bundle_follows_and_a_rollback_returns(
     newest = history(spec)[0]
     assert (newest.kind, newest.version, newest.is_champion) == ("rollback", "1", True)
     assert newest.reasons == ("the page was empty",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"blessed": False, "reasons": ["slow"]}, "the Bento was not blessed: slow"),
+        ({"bundle": "0" * 64}, "is about another bundle"),
+        ({"tag": None, "blessed": None}, "the Bento was not blessed"),
+    ],
+)
+def test_a_bento_that_was_not_blessed_with_this_bundle_is_not_promoted(
+    spec: Spec,
+    make_bundle: MakeBundle,
+    decide: Decide,
+    tmp_path: Path,
+    changed: dict[str, object],
+    message: str,
+) -> None:
+    bundle = make_bundle(1.0)
+    blessing = {"tag": "t:1", "blessed": True, "bundle": load_bundle(bundle).manifest.checksum}
+    (tmp_path / "bento").mkdir()
+    (tmp_path / "bento" / "blessing.json").write_text(json.dumps(blessing | changed))
+    with pytest.raises(ShopguideError, match=message):
+        promote_model(spec, bundle, decide(bundle, None), tmp_path / "bento")
+    (tmp_path / "bento" / "blessing.json").write_text("[]")
+    with pytest.raises(ShopguideError, match="is not readable"):
+        promote_model(spec, bundle, decide(bundle, None), tmp_path / "bento")
+    assert fetch_champion(spec, tmp_path / "champion") is None
 
 
 @pytest.mark.parametrize("verdict", ["refuse", "invalid"])
