@@ -22,7 +22,7 @@ data:
   source: events
   path: unused.csv
   columns: {user_id: u, item_id: i, kind: k, at: t}
-  kinds: {view: view}
+  kinds: {view: view, click: click, purchase: purchase}
 attribution: {match: user_item, window_hours: 1}
 split:
   train: {start: 2024-01-01, end: 2024-02-01}
