@@ -25,7 +25,7 @@ data:
   source: events
   path: unused.csv
   columns: {user_id: u, item_id: i, kind: k, at: t}
-  kinds: {view: view, click: click, buy: buy, purchase: purchase}
+  kinds: {view: view, click: click, cart: cart, buy: buy, purchase: purchase}
 split:
   train: {start: 2024-01-01, end: 2024-02-01}
   valid: {start: 2024-02-01, end: 2024-03-01}
