@@ -70,7 +70,9 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
     zone(spec.features.timezone, "spec features.timezone")
     period = LogPeriod.read(log)
     connection = ibis.duckdb.connect()
-    connection.raw_sql("SET TimeZone = 'UTC'; SET memory_limit = '3GB'")
+    connection.raw_sql(
+        "SET TimeZone = 'UTC'; SET memory_limit = '3GB'; SET enable_progress_bar = false"
+    )
     tables = _tables(connection, Path(log))
     _check_columns(spec, tables, log)
     rows: dict[str, int] = {}

@@ -21,7 +21,10 @@ from shopguide.validation import validate_data
 
 SPEC = Path(__file__).parents[2] / "specs" / "simulator.yaml"
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # Great Expectations
+]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shopguide.bundle import Bundle, load_bundle
+from shopguide.features.versions import feast_view
 from shopguide.packaging.build import Bento
 from shopguide.packaging.process import HOST, RunningService, running
 from shopguide.spec import load_spec
@@ -234,9 +235,11 @@ def test_the_bento_asks_for_no_training_library(planted_run: PlantedRun) -> None
 
 
 def test_the_online_store_holds_what_was_materialised(planted_run: PlantedRun) -> None:
-    store = Path(load_spec(planted_run.spec).home) / "feature_store" / "online.db"
+    spec = load_spec(planted_run.spec)
+    store = Path(spec.home) / "feature_store" / "online.db"
+    table = f"planted_{feast_view(spec, 'item')}"
     with sqlite3.connect(store) as connection:
-        (rows,) = connection.execute("SELECT count(*) FROM planted_item").fetchone()
+        (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     assert rows >= 60
 
 
