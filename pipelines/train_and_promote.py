@@ -26,7 +26,7 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
         validated = steps.validate_data(spec=spec, log=log, training_set=training_set)
 
         with dsl.If(validated.outputs["Output"] == True, name="data-is-valid"):  # noqa: E712 - kfp compiles the comparison
-            steps.materialize_online(spec=spec).set_caching_options(False)
+            online = steps.materialize_online(spec=spec).set_caching_options(False)
             trained = steps.train_mtl(spec=spec, training_set=training_set)
             champion = steps.fetch_champion(spec=spec).set_caching_options(False)
             challenger = steps.solve_objective(
@@ -45,9 +45,11 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
             decision = gate.outputs["decision"]
 
             with dsl.If(gate.outputs["Output"] == True, name="gate-promotes"):  # noqa: E712
-                packaged = steps.package_bento(
-                    spec=spec, model=challenger, training_set=training_set
-                ).set_caching_options(False)
+                packaged = (
+                    steps.package_bento(spec=spec, model=challenger, training_set=training_set)
+                    .after(online)  # the service is tried with the features that it will read
+                    .set_caching_options(False)
+                )
                 with dsl.If(packaged.outputs["Output"] == True, name="bento-is-blessed"):  # noqa: E712
                     steps.promote_model(
                         spec=spec,
