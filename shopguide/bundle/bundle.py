@@ -112,7 +112,8 @@ class Bundle:
         largest = 0.0
         for task, now in self.predict(rows).items():
             then = rows.column(PREDICTION.format(task)).to_numpy()
-            largest = max(largest, float(np.max(np.abs(now - then) / (1 + np.abs(then)))))
+            apart = np.abs(now - then) / (1 + np.abs(then))
+            largest = max(largest, float(np.max(np.where(np.isfinite(apart), apart, np.inf))))
         return largest
 
 

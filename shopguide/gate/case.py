@@ -1,5 +1,7 @@
 """What is judged, by what, on what."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,7 +45,17 @@ class Case:
         if self.champion is None:
             return None
         checksums = tuple(bundle.manifest.checksum for bundle in self.challengers)
-        return Look(self.champion.manifest.checksum, checksums, self.test.checksum, alpha=0.0)
+        champion, test = self.champion.manifest.checksum, self.test.checksum
+        return Look(champion, checksums, test, alpha=0.0, terms=self._terms())
+
+    def _terms(self) -> str:
+        """Return a hash of what is asked of the data; how error is spread is no part of it."""
+        asked = self.spec.model_dump(
+            mode="json", include={"objective": True, "gate": True, "seed": True}
+        )
+        asked["gate"].pop("alpha_spending")
+        text = json.dumps(asked, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def periods(self, challenger: Bundle) -> dict[str, Period]:
         """Return the test period, and what the models learnt from."""

@@ -27,6 +27,7 @@ class Look:
         alpha: error that it spent, one-sided.
         run: id of the run that it belongs to; None where nobody recorded it.
         at: when it was recorded, ISO 8601 in UTC; likewise.
+        terms: hash of the objective, the gate's terms and the seed that it was judged by.
     """
 
     champion: str
@@ -35,11 +36,16 @@ class Look:
     alpha: float
     run: str | None = None
     at: str | None = None
+    terms: str = ""
 
     def repeats(self, other: "Look") -> bool:
-        """Return whether this is another look's comparison: it teaches nothing new."""
-        mine = (self.champion, set(self.challengers), self.test_set)
-        return mine == (other.champion, set(other.challengers), other.test_set)
+        """Return whether this is another look's comparison: it teaches nothing new.
+
+        By other terms it is another hypothesis: whoever changes weights, margins or the seed until
+        a challenger passes spends error each time.
+        """
+        mine = (self.champion, set(self.challengers), self.test_set, self.terms)
+        return mine == (other.champion, set(other.challengers), other.test_set, other.terms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The two bundles of a comparison: loaded, described, and asked for scores."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,8 +124,9 @@ def entry(bundle: Bundle, version: str | None) -> ModelEntry:
 
 
 def golden_difference(bundle: Bundle) -> float | None:
-    """Return how far a bundle's golden rows are from what they were; None without any."""
-    return bundle.golden_difference() if bundle.golden().num_rows else None
+    """Return how far a bundle's golden rows are from what they were; None if nobody can say."""
+    apart = bundle.golden_difference() if bundle.golden().num_rows else math.inf
+    return apart if math.isfinite(apart) else None
 
 
 def learnt_from(bundle: Bundle) -> Period:

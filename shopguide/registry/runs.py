@@ -168,6 +168,7 @@ def decision_tags(decision: Decision) -> dict[str, str]:
             "look.challengers": " ".join(look.challengers),
             "look.test_set": look.test_set,
             "look.alpha": repr(look.alpha),
+            "look.terms": look.terms,
         }
     return tags
 
@@ -214,6 +215,7 @@ def _look(run: Any) -> Look | None:  # noqa: ANN401 - MLflow's Run
         alpha=float(tags["look.alpha"]),
         run=str(run.info.run_id),
         at=_iso(_started(run)),
+        terms=tags.get("look.terms", ""),
     )
 
 

@@ -148,7 +148,40 @@ def test_a_run_takes_its_share_and_says_so(shop: Shop, tmp_path: Path) -> None:
         (checksum(shop.model("good")),),
         decision.test_set,
         pytest.approx(0.05 / 30),  # type: ignore[arg-type]  # compares as the float does
+        terms=decision.look.terms if decision.look else "",
     )
+
+
+@pytest.mark.parametrize("what", ["weights", "margins", "seed"])
+def test_the_same_models_by_other_terms_are_another_look(
+    shop: Shop, tmp_path: Path, what: str
+) -> None:
+    spec, vague = sharing(shop), shop.model("vague", VAGUE)
+    goals = spec.objective.goals
+    shares = dict(zip(goals, (0.9, 0.1), strict=True))
+    other = {
+        "weights": {
+            "objective": spec.objective.model_copy(
+                update={
+                    "goals": {
+                        name: goal.model_copy(update={"weight": shares[name]})
+                        for name, goal in goals.items()
+                    }
+                }
+            )
+        },
+        "margins": {"gate": spec.gate.model_copy(update={"margins": dict.fromkeys(goals, 0.2)})},
+        "seed": {"seed": spec.seed + 1},
+    }[what]
+    good, held = shop.model("good"), Ledger()
+    looks = []
+    for n, terms in enumerate((spec, spec, spec.model_copy(update=other))):
+        found = decide(terms, good, shop.test_set, tmp_path / str(n), champion=vague, ledger=held)
+        assert found.spending is not None
+        looks.append((found.spending.look, found.spending.repeated))
+        held = held.with_look(found.look)
+    assert looks == [(1, False), (1, True), (2, False)]
+    assert len(held.looks) == 2
 
 
 def test_a_champion_whose_error_is_spent_stays(shop: Shop, tmp_path: Path) -> None:

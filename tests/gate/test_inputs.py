@@ -1,6 +1,7 @@
 """What a user can get wrong, and what the message says: where, what, and what to do."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shopguide.bundle import load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.gate import decide, read_decision
 from shopguide.gate.gains import baseline_scores
@@ -165,6 +167,14 @@ def test_a_bundle_that_predicts_otherwise_than_at_training_is_not_trusted(
     assert isinstance(guard.value, float)
     assert 0.005 <= guard.value <= 0.01  # relative to 1 + its size
     assert "does not predict what it predicted when it was written" in decision.because[0]
+
+
+def test_golden_rows_that_are_no_numbers_are_not_trusted(shop: Shop, tmp_path: Path) -> None:
+    unknown = shop.model("unknown", golden_off=math.nan)
+    assert load_bundle(unknown).golden_difference() == math.inf
+    decision = decide(shop.spec, unknown, shop.test_set, tmp_path)
+    assert decision.verdict == "invalid"
+    assert "artifact:challenger" in decision.reasons
 
 
 def test_what_the_processor_rounds_is_no_difference(shop: Shop, tmp_path: Path) -> None:
