@@ -10,12 +10,11 @@ from shopguide.spec import Spec
 from shopguide.validation.expectations import (
     Expectation,
     between,
-    named_columns,
     not_null,
-    run_suite,
     unique,
 )
 from shopguide.validation.result import Check
+from shopguide.validation.suite import run_suite
 
 _AGAIN = "Mend the export, and prepare the log again"
 
@@ -33,7 +32,7 @@ def check_log(connection: duckdb.DuckDBPyConnection, log: Path, spec: Spec) -> l
         return checks
     for table in REQUIRED_TABLES:
         expectations = _expectations(connection, table)
-        checks += run_suite(table, named_columns(connection, table, expectations), expectations)
+        checks += run_suite(connection, table, expectations)
     return [*checks, _numbers(connection), *_references(connection), *_exposure(connection, spec)]
 
 

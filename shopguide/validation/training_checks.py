@@ -18,13 +18,12 @@ from shopguide.validation.expectations import (
     between,
     in_set,
     mean_inside,
-    named_columns,
     not_above,
     not_null,
-    run_suite,
     unique,
 )
 from shopguide.validation.result import Check
+from shopguide.validation.suite import run_suite
 
 _AGAIN = "Build the training set again"
 _LEAK_ROWS = 200_000  # rows that suffice to see an AUC of .995
@@ -47,7 +46,7 @@ def check_training_set(
         return checks  # what cannot be read cannot be checked further
     for split in SPLITS:
         expectations = _expectations(spec)
-        checks += run_suite(split, named_columns(connection, split, expectations), expectations)
+        checks += run_suite(connection, split, expectations)
         checks += _size(connection, split, spec)
     return checks + _time_order(connection, spec) + _leaks(connection, spec)
 
