@@ -15,7 +15,7 @@ from shopguide.gate.audit_result import Audit
 from shopguide.gate.decide import decide
 from shopguide.gate.decision import Decision
 from shopguide.gate.decision_file import read_decision
-from shopguide.gate.ledger import Ledger, Look, PastDecision, read_ledger
+from shopguide.gate.ledger import Ledger, Look, PastDecision, SpendingTerms, read_ledger
 from shopguide.gate.reasons import Reason, Verdict
 from shopguide.gate.replay import replay
 
@@ -26,6 +26,7 @@ __all__ = [
     "Look",
     "PastDecision",
     "Reason",
+    "SpendingTerms",
     "Verdict",
     "audit",
     "decide",

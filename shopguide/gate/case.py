@@ -9,6 +9,7 @@ from shopguide.bundle import Bundle
 from shopguide.gate import models
 from shopguide.gate.decision import Counts, ModelEntry, Period
 from shopguide.gate.ledger import Ledger, Look
+from shopguide.gate.spending import spending_terms
 from shopguide.gate.test_set import TestSet
 from shopguide.spec import Spec
 from shopguide.spec.objective import IMPRESSIONS
@@ -46,7 +47,9 @@ class Case:
             return None
         checksums = tuple(bundle.manifest.checksum for bundle in self.challengers)
         champion, test = self.champion.manifest.checksum, self.test.checksum
-        return Look(champion, checksums, test, alpha=0.0, terms=self._terms())
+        gate = self.spec.gate
+        spending = spending_terms(gate.alpha_spending, 1 - gate.confidence)
+        return Look(champion, checksums, test, alpha=0.0, terms=self._terms(), spending=spending)
 
     def _terms(self) -> str:
         """Return a hash of what is asked of the data; how error is spread is no part of it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shopguide.gate.decision import Guard, TaskQuality
 from shopguide.gate.gains import Gains
 from shopguide.gate.spending import Spending
+from shopguide.gate.wording import budget_sentence
 from shopguide.spec import Spec
 
 _DRIFT = 0.1  # |predicted / observed − 1| worth a word, below the guard's limit
@@ -59,7 +60,9 @@ def _waived(guards: Sequence[Guard]) -> Iterator[str]:
 
 
 def _unspent(spending: Spending | None) -> Iterator[str]:
-    if spending is not None and spending.function == "none":
+    if spending is not None and spending.former:
+        yield budget_sentence(spending)
+    elif spending is not None and spending.function == "none":
         yield (
             "Every run takes the whole error (gate.alpha_spending.function is none): over many "
             "runs of one champion a false promotion becomes likely."

@@ -10,9 +10,41 @@ from shopguide.gate.decision import (
     ObjectiveChange,
     SliceChange,
 )
+from shopguide.gate.gains import Gains
 from shopguide.gate.reasons import NO_TRUST, Reason
+from shopguide.gate.spending import Spending, can_show, error_of, least_error
 from shopguide.gate.wording import percent
 from shopguide.spec.gate import Gate
+
+
+def reasons_against(
+    found: Gains,
+    guarded: Sequence[Guard],
+    titles: Mapping[str, str],
+    gate: Gate,
+    shared: Sequence[Reason],
+    *,
+    champion: str | None,
+    challenger: str,
+) -> tuple[Reason, ...]:
+    """Return what stands against promoting a challenger; nothing: promote.
+
+    Args:
+        found: what it gains.
+        guarded: every guard of it.
+        titles: what a reader calls each task.
+        gate: reads `min_gain`, `floors` and `baseline`.
+        shared: what stands in the way of any challenger; see `sharing`.
+        champion: checksum of the champion; None: there is none.
+        challenger: checksum of the challenger.
+    """
+    if champion is None:
+        return (*first_champion(found.baseline, gate, guarded, titles), *shared)
+    same = champion == challenger
+    reasons = against_champion(
+        found.objective, found.goals, found.slices, guarded, titles, identical=same
+    )
+    return tuple(reasons) if same else (*reasons, *shared)
 
 
 def against_champion(
@@ -74,6 +106,40 @@ def first_champion(
         )
         reasons.append(Reason("baseline_not_beaten", detail=detail))
     return _trust_first(reasons)
+
+
+def sharing(
+    spending: Spending | None, confidence: float, here: int, tried: int, replicates: int
+) -> Iterator[Reason]:
+    """Yield what stands in the way of any challenger: no error left, or too little to show.
+
+    Args:
+        spending: of the champion's error; None without a champion.
+        confidence: `gate.confidence`.
+        here: candidates that are judged.
+        tried: candidates that were compared on the test period, these included.
+        replicates: of the bootstrap.
+    """
+    if spending is not None and spending.alpha == 0:
+        yield Reason("no_error_left", detail=_spent(spending))
+        return
+    alpha = error_of(spending, confidence, here, tried)
+    if not can_show(alpha, replicates, here):
+        least = least_error(replicates, here)
+        detail = (
+            f"{alpha:.3g} for {here} of {tried} candidates, and {replicates:,} replicates show "
+            f"{least:.3g} at the least; compare fewer, or set gate.replicates to "
+            f"{replicates * least / alpha:,.0f}"
+        )
+        yield Reason("error_too_small", detail=detail)
+
+
+def _spent(spending: Spending) -> str:
+    of = f" of {spending.horizon}" if spending.horizon else ""
+    return (
+        f"run {spending.look}{of} by {spending.function}, {spending.spent:.4g} of "
+        f"{spending.budget:.4g} spent before"
+    )
 
 
 def _gain(objective: ObjectiveChange) -> Iterator[Reason]:

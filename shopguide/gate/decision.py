@@ -12,7 +12,7 @@ from shopguide.gate.reasons import Verdict
 from shopguide.gate.spending import Spending
 from shopguide.gate.trade_off import Optimism, TradeOff
 
-SCHEMA = "shopguide.decision/2"
+SCHEMA = "shopguide.decision/3"
 
 Rule = Literal["at_least", "at_most", "below", "equal", "after", "waived"]
 

@@ -9,7 +9,7 @@ from shopguide.gate.families import Families, nightly, several
 from shopguide.gate.ledger import Look
 from shopguide.gate.power import days_needed, detectable, exact_interval
 from shopguide.gate.relabelling import relabel
-from shopguide.gate.spending import replicates_for, spend
+from shopguide.gate.spending import can_show, replicates_for, spend, spending_terms
 from shopguide.spec import Spec
 from shopguide.spec.gate import Gate
 
@@ -54,9 +54,12 @@ def audit_nights(spec: Spec, audited: Audited, nights: int, one: Audit, tell: Pr
         tell: told what is done.
     """
     gate, goals, terms = spec.gate, spec.objective.goals, spec.gate.alpha_spending
-    alphas = spent_by_night(gate, nights)
-    least = gate.replicates
-    numbers = [replicates_for(alpha, 1, least) if alpha > 0 else least for alpha in alphas]
+    spent, least = spent_by_night(gate, nights), gate.replicates
+    numbers = [replicates_for(alpha, 1, least) if alpha > 0 else least for alpha in spent]
+    alphas = [
+        alpha if can_show(alpha, number, 1) else 0.0
+        for alpha, number in zip(spent, numbers, strict=True)
+    ]
     found = nightly(
         *(audited.arms, goals, gate),
         alphas=alphas,
@@ -84,9 +87,12 @@ def spent_by_night(gate: Gate, nights: int) -> list[float]:
         nights: how many.
     """
     looks: list[Look] = []
+    budget = 1 - gate.confidence
+    terms = spending_terms(gate.alpha_spending, budget)
     for night in range(nights):
-        now = Look("champion", (f"challenger {night}",), f"test set {night}", alpha=0.0)
-        spending = spend(gate.alpha_spending, 1 - gate.confidence, looks, now)
+        test_set = f"test set {night}"
+        now = Look("champion", (f"challenger {night}",), test_set, alpha=0.0, spending=terms)
+        spending = spend(gate.alpha_spending, budget, looks, now)
         looks.append(replace(now, alpha=spending.alpha))
     return [look.alpha for look in looks]
 

@@ -14,7 +14,7 @@ from shopguide.gate import gains, models
 from shopguide.gate.case import Case
 from shopguide.gate.caveats import warnings_about
 from shopguide.gate.checks import checks, compatible, leaks_of
-from shopguide.gate.criteria import against_champion, first_champion
+from shopguide.gate.criteria import reasons_against, sharing
 from shopguide.gate.decision import SCHEMA, Candidate, Decision, Guard, TaskQuality
 from shopguide.gate.decision_file import sealed
 from shopguide.gate.gains import Compared, Gains, Level
@@ -22,7 +22,7 @@ from shopguide.gate.leaks import Leak
 from shopguide.gate.ledger import Look
 from shopguide.gate.quality import task_quality
 from shopguide.gate.reasons import Reason, verdict_of
-from shopguide.gate.spending import Spending, replicates_for, spend
+from shopguide.gate.spending import Spending, error_of, replicates_for, spend
 from shopguide.gate.trade_off import optimism, trade_off
 
 Array = NDArray[np.float64]
@@ -62,8 +62,14 @@ def judge(case: Case) -> Decision:
     )
     former = evaluate(case.test.requests, held.predictions, case.spec) if held else None
     leaks = leaks_of(case)
+    shared = tuple(
+        sharing(
+            *(spending, case.spec.gate.confidence),
+            *(len(case.challengers), case.tried, level.replicates),
+        )
+    )
     judged = [
-        _judge_one(case, bundle, found, s.predictions, former if fits else None, leaks, spending)
+        _judge_one(case, bundle, found, s.predictions, former if fits else None, leaks, shared)
         for bundle, found, s, fits in zip(
             case.challengers, compared.gains, scored, comparable, strict=True
         )
@@ -81,11 +87,7 @@ def _spending(case: Case) -> Spending | None:
 def _level(case: Case, spending: Spending | None) -> Level:
     """Return the error of the candidates that are here: those tried elsewhere keep their share."""
     gate, here = case.spec.gate, len(case.challengers)
-    alpha = 1 - gate.confidence
-    if spending is not None and spending.alpha > 0:  # with nothing to spend, bounds are shown only
-        alpha = spending.alpha
-    if case.tried > here:
-        alpha = alpha * here / case.tried
+    alpha = error_of(spending, gate.confidence, here, case.tried)
     return Level(alpha, replicates_for(alpha, here, gate.replicates))
 
 
@@ -119,41 +121,20 @@ def _judge_one(
     predictions: Mapping[str, Array],
     former: Mapping[str, TaskMetrics] | None,
     leaks: Sequence[Leak],
-    spending: Spending | None,
+    shared: Sequence[Reason],
 ) -> Judged:
     tasks = task_quality(case.spec, case.test, predictions, former)
     guarded = tuple(checks(case, bundle, tasks, leaks))
-    return Judged(
-        bundle, found, tasks, guarded, _reasons(case, bundle, found, tasks, guarded, spending)
+    reasons = reasons_against(
+        found,
+        guarded,
+        {name: task.title for name, task in tasks.items()},
+        case.spec.gate,
+        shared,
+        champion=case.champion.manifest.checksum if case.champion else None,
+        challenger=bundle.manifest.checksum,
     )
-
-
-def _reasons(
-    case: Case,
-    bundle: Bundle,
-    found: Gains,
-    tasks: Mapping[str, TaskQuality],
-    guarded: Sequence[Guard],
-    spending: Spending | None,
-) -> tuple[Reason, ...]:
-    titles = {name: task.title for name, task in tasks.items()}
-    if case.champion is None:
-        return tuple(first_champion(found.baseline, case.spec.gate, guarded, titles))
-    same = case.champion.manifest.checksum == bundle.manifest.checksum
-    reasons = against_champion(
-        found.objective, found.goals, found.slices, guarded, titles, identical=same
-    )
-    if spending is not None and spending.alpha == 0 and not same:
-        reasons.append(Reason("no_error_left", detail=_spent(spending)))
-    return tuple(reasons)
-
-
-def _spent(spending: Spending) -> str:
-    of = f" of {spending.horizon}" if spending.horizon else ""
-    return (
-        f"run {spending.look}{of} by {spending.function}, {spending.spent:.4g} of "
-        f"{spending.budget:.4g} spent before"
-    )
+    return Judged(bundle, found, tasks, guarded, reasons)
 
 
 def _conclude(

@@ -12,8 +12,30 @@ from pydantic import TypeAdapter, ValidationError
 
 from shopguide.errors import ShopguideError
 from shopguide.files import write_json
+from shopguide.spec.gate import SpendingFunction
 
 LEDGER_SCHEMA = "shopguide.ledger/1"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingTerms:
+    """How a run shares the error of its champion with others.
+
+    Args:
+        function: of `gate.alpha_spending`.
+        horizon: runs that share the error; None where it has no horizon.
+        budget: error that they share, one-sided: 1 − `gate.confidence`.
+    """
+
+    function: SpendingFunction
+    horizon: int | None
+    budget: float
+
+    @property
+    def text(self) -> str:
+        """The terms as a person reads them: "5 % by bonferroni over 30 runs"."""
+        over = f" over {self.horizon} runs" if self.horizon else ""
+        return f"{100 * self.budget:.4g}\u00a0% by {self.function}{over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,7 @@ class Look:
         run: id of the run that it belongs to; None where nobody recorded it.
         at: when it was recorded, ISO 8601 in UTC; likewise.
         terms: hash of the objective, the gate's terms and the seed that it was judged by.
+        spending: terms by which it took its error; None where nobody recorded them.
     """
 
     champion: str
@@ -37,6 +60,7 @@ class Look:
     run: str | None = None
     at: str | None = None
     terms: str = ""
+    spending: SpendingTerms | None = None
 
     def repeats(self, other: "Look") -> bool:
         """Return whether this is another look's comparison: it teaches nothing new.
@@ -127,7 +151,7 @@ def read_ledger(path: str | Path) -> Ledger:
 
 def _check(looks: Sequence[Look], path: str) -> None:
     for number, look in enumerate(looks):
-        if not 0 <= look.alpha < 1:
+        if not 0 <= look.alpha < 1:  # true for NaN too
             raise ShopguideError(
                 f"{path} looks.{number}.alpha",
                 f"is {look.alpha:g}, must be at least 0 and below 1",

@@ -25,6 +25,7 @@ NO: dict[str, str] = {
     "no_floors": "there is no champion, and the spec sets no gate.floors for a first one",
     "no_baseline": "there is no champion, and the spec names no gate.baseline to beat",
     "no_error_left": "the champion's error budget allows this run nothing",
+    "error_too_small": "the error left for each bound is too small for the replicates to show",
     "identical": "the challenger is the champion itself, file by file",
     "gain_not_shown": "the gain in J is not shown to exceed what is asked for",
     "baseline_not_beaten": "J is not shown to exceed that of the baseline",

@@ -113,6 +113,12 @@ def kind(name: str) -> str:
 def budget_sentence(spending: Spending) -> str:
     """Return what this run takes of its champion's error, and why."""
     shared = f"{level(spending.budget)} of error"
+    if spending.former:
+        return (
+            f"The terms of α-spending changed (before: {'; '.join(spending.former)}), so all that "
+            f"the champion's runs spent counts: {level(spending.spent)} of {shared}. This is run "
+            f"{spending.look}, by {spending.function}, and it takes {level(spending.alpha)}."
+        )
     if spending.function == "none":
         return f"Every run may take {shared}: gate.alpha_spending.function is none."
     over = (

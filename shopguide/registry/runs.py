@@ -1,13 +1,14 @@
 """What happened: promotions, refusals, failures and rollbacks, as MLflow runs."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shopguide.gate import Decision, Ledger, Look, PastDecision, read_decision
+from shopguide.gate import Decision, Ledger, Look, PastDecision, SpendingTerms, read_decision
 from shopguide.registry.client import experiment, open_client
 from shopguide.registry.versions import champion
 from shopguide.spec import Spec
@@ -170,6 +171,8 @@ def decision_tags(decision: Decision) -> dict[str, str]:
             "look.alpha": repr(look.alpha),
             "look.terms": look.terms,
         }
+        if look.spending is not None:
+            tags["look.spending"] = json.dumps(asdict(look.spending))
     return tags
 
 
@@ -216,7 +219,12 @@ def _look(run: Any) -> Look | None:  # noqa: ANN401 - MLflow's Run
         run=str(run.info.run_id),
         at=_iso(_started(run)),
         terms=tags.get("look.terms", ""),
+        spending=_spending_terms(tags.get("look.spending")),
     )
+
+
+def _spending_terms(text: str | None) -> SpendingTerms | None:
+    return None if text is None else SpendingTerms(**json.loads(text))
 
 
 def _iso(at: datetime) -> str:

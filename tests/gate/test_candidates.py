@@ -6,7 +6,7 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
-from shopguide.gate import Decision, Ledger, Look, decide, read_decision, replay
+from shopguide.gate import Decision, Ledger, Look, SpendingTerms, decide, read_decision, replay
 from shopguide.spec import Spec
 from shopguide.spec.gate import AlphaSpending
 from tests.gate.conftest import VAGUE, Shop
@@ -97,6 +97,37 @@ def test_candidates_that_are_not_here_keep_their_share(shop: Shop, tmp_path: Pat
     assert decision.confidence == pytest.approx(1 - 0.05 / 10)
 
 
+def test_an_error_that_replicates_cannot_show_promotes_nothing(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    decision = decide(
+        sharing(shop), shop.model("good"), shop.test_set, tmp_path, champion=vague, tried=18
+    )
+    assert decision.verdict == "refuse"
+    assert decision.reasons == ("error_too_small",)
+    assert "9.26e-05 for 1 of 18 candidates" in decision.because[0]
+    assert "100,000 replicates show 0.0001 at the least" in decision.because[0]
+    assert "gate.replicates to 108,000" in decision.because[0]
+
+
+def test_a_changed_horizon_is_said_and_spends_what_is_left(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    before = SpendingTerms("bonferroni", 2, 0.05)
+    looks = tuple(
+        Look(checksum(vague), ("former",), f"earlier {n}", 0.02, spending=before) for n in range(2)
+    )
+    decision = decide(
+        *(sharing(shop), shop.model("good"), shop.test_set, tmp_path),
+        champion=vague,
+        ledger=Ledger(looks),
+    )
+    assert decision.spending is not None
+    assert decision.spending.alpha == 0  # 3/30 of 0.05 is less than 0.04
+    assert decision.spending.spent == pytest.approx(0.04)
+    said = "terms of α-spending changed (before: 5\u00a0% by bonferroni over 2 runs)"
+    assert any(said in warning for warning in decision.warnings)
+    assert "terms of α-spending changed" in (tmp_path / "report.md").read_text()
+
+
 def test_first_champions_share_the_error_too(shop: Shop, tmp_path: Path) -> None:
     decision = decide(shop.spec, three(shop), shop.test_set, tmp_path)
     assert decision.promote
@@ -149,6 +180,7 @@ def test_a_run_takes_its_share_and_says_so(shop: Shop, tmp_path: Path) -> None:
         decision.test_set,
         pytest.approx(0.05 / 30),  # type: ignore[arg-type]  # compares as the float does
         terms=decision.look.terms if decision.look else "",
+        spending=SpendingTerms("bonferroni", 30, 0.05),
     )
 
 
@@ -186,7 +218,8 @@ def test_the_same_models_by_other_terms_are_another_look(
 
 def test_a_champion_whose_error_is_spent_stays(shop: Shop, tmp_path: Path) -> None:
     vague = shop.model("vague", VAGUE)
-    spent = Ledger((Look(checksum(vague), ("former",), "earlier", 0.05),))
+    terms = SpendingTerms("bonferroni", 30, 0.05)
+    spent = Ledger((Look(checksum(vague), ("former",), "earlier", 0.05, spending=terms),))
     decision = decide(
         sharing(shop), shop.model("good"), shop.test_set, tmp_path, champion=vague, ledger=spent
     )

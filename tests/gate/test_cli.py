@@ -138,6 +138,7 @@ def test_the_registry_remembers_the_looks_of_its_champion(shop: Shop, tmp_path: 
     assert code == 1
     assert second["spending"]["look"] == 2
     assert second["spending"]["spent"] == pytest.approx(0.05 / 10)
+    assert second["spending"]["former"] == []
     assert [past["kind"] for past in second["ledger"]["history"]] == ["refused", "promoted"]
     page = (out / "report.html").read_text()
     assert "✗ refused" in page

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from shopguide.errors import ShopguideError
-from shopguide.gate import Ledger, Look, PastDecision, read_ledger
-from shopguide.gate.spending import replicates_for, spend
+from shopguide.gate import Ledger, Look, PastDecision, SpendingTerms, read_ledger
+from shopguide.gate.spending import (
+    can_show,
+    least_error,
+    replicates_for,
+    spend,
+    spending_terms,
+)
 from shopguide.gate.statistics import compare
 from shopguide.spec.gate import AlphaSpending, SpendingFunction
 from shopguide.spec.objective import Goal
@@ -20,8 +26,14 @@ BUDGET = 0.05
 ENDING: list[SpendingFunction] = ["bonferroni", "pocock", "obrien_fleming"]
 
 
-def look(night: int, alpha: float = 0.0) -> Look:
-    return Look("champion", (f"challenger {night}",), f"test set {night}", alpha)
+def look(night: int, alpha: float = 0.0, terms: AlphaSpending | None = None) -> Look:
+    return Look(
+        "champion",
+        (f"challenger {night}",),
+        f"test set {night}",
+        alpha,
+        spending=spending_terms(terms, BUDGET) if terms else None,
+    )
 
 
 def nights(terms: AlphaSpending, number: int) -> list[float]:
@@ -29,7 +41,7 @@ def nights(terms: AlphaSpending, number: int) -> list[float]:
     looks: list[Look] = []
     for night in range(number):
         alpha = spend(terms, BUDGET, looks, look(night)).alpha
-        looks.append(look(night, alpha))
+        looks.append(look(night, alpha, terms))
     return [one.alpha for one in looks]
 
 
@@ -86,11 +98,52 @@ def test_a_new_horizon_has_a_budget_of_its_own(function: SpendingFunction) -> No
 
 def test_what_earlier_runs_took_beyond_their_share_is_missing_now() -> None:
     terms = AlphaSpending(function="bonferroni", horizon=10)
-    spending = spend(terms, BUDGET, [look(0, BUDGET)], look(1))
+    spending = spend(terms, BUDGET, [look(0, BUDGET, terms)], look(1))
     assert spending.alpha == 0
     assert (spending.look, spending.spent) == (2, BUDGET)
     frugal = spend(terms, BUDGET, [look(0, 0.0)], look(1))
     assert frugal.alpha == pytest.approx(2 * BUDGET / 10)
+
+
+def test_changed_terms_forget_nothing_that_was_spent() -> None:
+    first = AlphaSpending(function="bonferroni", horizon=30)
+    looks = []
+    for night in range(15):
+        looks.append(look(night, spend(first, BUDGET, looks, look(night)).alpha, first))
+    for horizon in (1, 5, 15, 1000):  # 15 is a multiple of three of them: a new horizon began
+        for night in range(15, 60):
+            terms = AlphaSpending(function="bonferroni", horizon=horizon)
+            found = spend(terms, BUDGET, looks, look(night))
+            assert found.former == ("5\u00a0% by bonferroni over 30 runs",)
+            looks.append(look(night, found.alpha, terms))
+        assert math.fsum(one.alpha for one in looks) <= BUDGET + 1e-9
+        del looks[15:]
+
+
+@pytest.mark.parametrize("function", ["none", "harmonic", "pocock", "obrien_fleming"])
+def test_another_function_or_confidence_spends_what_is_left(function: SpendingFunction) -> None:
+    first = AlphaSpending(function="bonferroni", horizon=10)
+    looks = [look(night, BUDGET / 10, first) for night in range(4)]
+    other = AlphaSpending(function=function, horizon=2)
+    for night in range(4, 40):
+        # less confidence from now on: the least that was promised stays the bound
+        looks.append(look(night, spend(other, 0.4, looks, look(night)).alpha, other))
+    assert math.fsum(one.alpha for one in looks) <= BUDGET + 1e-9
+
+
+def test_terms_that_were_not_recorded_are_taken_for_others() -> None:
+    terms = AlphaSpending(function="bonferroni", horizon=1)
+    found = spend(terms, BUDGET, [look(0, 0.02)], look(1))
+    assert found.former == ("terms that were not recorded",)
+    assert found.alpha == pytest.approx(0.03)
+
+
+def test_terms_by_which_nothing_was_taken_change_nothing() -> None:
+    terms = AlphaSpending(function="bonferroni", horizon=2)
+    slip = replace(look(2), spending=SpendingTerms("harmonic", None, 0.2))
+    looks = [look(0, 0.025, terms), look(1, 0.025, terms), slip]
+    assert spend(terms, BUDGET, looks, look(3)).former == ()
+    assert spend(terms, BUDGET, looks, look(3)).alpha > 0
 
 
 def test_the_same_comparison_again_is_the_same_look() -> None:
@@ -110,12 +163,20 @@ def test_a_small_error_takes_more_replicates() -> None:
     assert replicates_for(1e-6, 5, 200_000) == 200_000
 
 
+@pytest.mark.parametrize("candidates", [1, 3, 7])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 30, 1.1e-3, 7.0e-4])
+def test_what_replicates_can_show_is_asked_of_them(alpha: float, candidates: int) -> None:
+    assert can_show(alpha, replicates_for(alpha, candidates, 200), candidates)
+    assert least_error(100_000, 1) == pytest.approx(1e-4)
+    assert not can_show(0.05 / 30 / 18, replicates_for(0.05 / 30 / 18, 1, 200), 1)
+
+
 def promoted_within(terms: AlphaSpending, run: int, horizon: int) -> bool:
     """Return whether any of a champion's nights promotes a challenger that is no better."""
     looks: list[Look] = []
     for night in range(horizon):
         alpha = spend(terms, BUDGET, looks, look(night)).alpha
-        looks.append(look(night, alpha))
+        looks.append(look(night, alpha, terms))
         arms = candidates_without_gain(1000 * run + night, 1, users=120)
         replicates = replicates_for(alpha, 1, 200)
         found = compare(
