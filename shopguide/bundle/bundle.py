@@ -1,43 +1,37 @@
 """Load a bundle and score with it."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.bundle.calibration import Calibrators
-from shopguide.bundle.document import Document
+from shopguide.bundle.fusion import read_fusion
+from shopguide.bundle.golden import PREDICTION, read_golden
+from shopguide.bundle.graph import check_graph, open_session, run_graph
 from shopguide.bundle.manifest import (
-    FORMAT,
+    CALIBRATORS,
     FUSION,
-    MANIFEST,
+    GOLDEN,
+    GRAPH,
+    PREPROCESSING,
+    PROFILE,
+    SPEC,
     Manifest,
-    file_checksums,
-    overall_checksum,
+    TaskEntry,
 )
 from shopguide.bundle.preprocessing import Preprocessing
 from shopguide.bundle.profile import Profile
+from shopguide.bundle.verify import check_agreement, verified_manifest
 from shopguide.errors import ShopguideError
 from shopguide.fusion import Fusion
 from shopguide.spec import Spec, load_spec
 
-PREDICTION = "prediction_{}"
-"""Column of the golden rows with a task's expected prediction."""
-
-_CHUNK = 8_192  # rows a graph call: bounds memory by this, not by the table
-_RETRAIN = "Copy the bundle again from where it was written, or train it again"
-
-
-class FusionDocument(Document):
-    """`fusion.json`."""
-
-    form: str
-    weights: dict[str, float]
-    means: dict[str, float]
+_ROUNDED = 1e-6  # what a float32 probability may exceed 1 by
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +67,15 @@ class Bundle:
         return self.calibrators.apply(self.predict_raw(table), self.manifest.tasks)
 
     def predict_raw(self, table: pa.Table) -> dict[str, NDArray[np.float64]]:
-        """Return each task's expected outcome before calibration, [N] by task."""
-        return run_graph(self.session, self.preprocessing, table)
+        """Return each task's expected outcome before calibration, [N] by task.
+
+        Raises:
+            ShopguideError: as of `predict`, or the graph predicts what cannot be.
+        """
+        where = f"{self.path}/{GRAPH}"
+        raw = run_graph(self.session, self.preprocessing, table, where=where)
+        _require_possible(raw, self.manifest.tasks, where)
+        return raw
 
     def probabilities(self, table: pa.Table) -> dict[str, NDArray[np.float64]]:
         """Return the probability of each class [N, C], Σ = 1, by category task.
@@ -100,18 +101,32 @@ class Bundle:
         return self.fusion.score(predictions)
 
     def golden(self) -> pa.Table:
-        """Return the golden rows: real inputs, and `prediction_TASK` as it was at training."""
-        return pq.read_table(self.path / "golden.parquet")
+        """Return the golden rows: real inputs, and `prediction_TASK` as it was at training.
+
+        Raises:
+            ShopguideError: the file is not that.
+        """
+        path = self.path / GOLDEN
+        rows = read_golden(path, self.manifest.tasks)
+        try:
+            self.preprocessing.transform(rows)
+        except ShopguideError as error:
+            fix = "Train the bundle again with this version of shopguide"
+            raise ShopguideError(f"{path}, {error.where}", error.what, fix) from None
+        return rows
 
     def golden_difference(self) -> float:
         """Return the largest |prediction now − prediction at training| over the golden rows.
 
         Amounts are compared relative to 1 + their size.
+
+        Raises:
+            ShopguideError: the rows cannot be read, or predicted from.
         """
         rows = self.golden()
         largest = 0.0
         for task, now in self.predict(rows).items():
-            then = rows.column(PREDICTION.format(task)).to_numpy()
+            then = rows.column(PREDICTION.format(task)).cast("float64", safe=False).to_numpy()
             apart = np.abs(now - then) / (1 + np.abs(then))
             largest = max(largest, float(np.max(np.where(np.isfinite(apart), apart, np.inf))))
         return largest
@@ -125,81 +140,46 @@ def load_bundle(path: str | Path, *, threads: int | None = None) -> Bundle:
         threads: threads of one graph call; None leaves it to ONNX Runtime (all cores).
 
     Raises:
-        ShopguideError: it is not a whole bundle of this format, or a file was changed.
+        ShopguideError: it is not a whole bundle of this format, a file was changed, or the files
+            do not fit each other.
     """
     folder = Path(path)
-    manifest = _verified_manifest(folder)
-    fusion = folder / FUSION
-    calibrators = Calibrators.read(folder / "calibrators.json")
-    calibrators.check(manifest.tasks, f"{folder}/calibrators.json")
+    manifest = verified_manifest(folder)
+    spec = load_spec(folder / SPEC)
+    preprocessing = Preprocessing.read(folder / PREPROCESSING)
+    preprocessing.check(f"{folder}/{PREPROCESSING}")
+    profile = Profile.read(folder / PROFILE)
+    check_agreement(manifest, spec, preprocessing, profile, folder)
+    calibrators = Calibrators.read(folder / CALIBRATORS)
+    calibrators.check(manifest.tasks, f"{folder}/{CALIBRATORS}")
+    where = f"{folder}/{GRAPH}"
+    session = open_session((folder / GRAPH).read_bytes(), threads=threads, where=where)
+    check_graph(session, manifest, preprocessing, where)
     return Bundle(
         path=folder,
         manifest=manifest,
-        spec=load_spec(folder / "spec.yaml"),
-        preprocessing=Preprocessing.read(folder / "preprocessing.json"),
+        spec=spec,
+        preprocessing=preprocessing,
         calibrators=calibrators,
-        profile=Profile.read(folder / "profile.json"),
-        fusion=_read_fusion(fusion) if fusion.exists() else None,
-        session=open_session((folder / "model.onnx").read_bytes(), threads=threads),
+        profile=profile,
+        fusion=read_fusion(folder / FUSION, manifest.tasks),
+        session=session,
     )
 
 
-def open_session(graph: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open a graph for scoring on the processor."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def run_graph(
-    session: onnxruntime.InferenceSession, preprocessing: Preprocessing, table: pa.Table
-) -> dict[str, NDArray[np.float64]]:
-    """Preprocess a table and run the graph over it, [N] by output, or [N, classes]."""
-    names = [output.name for output in session.get_outputs()]
-    expected = {name: np.empty(table.num_rows, dtype=np.float64) for name in names}
-    wanted = {graph_input.name for graph_input in session.get_inputs()}
-    for start in range(0, table.num_rows, _CHUNK):
-        codes, numbers = preprocessing.transform(table.slice(start, _CHUNK))
-        feed = {"categorical": codes, "numeric": numbers}
-        outputs = session.run(names, {name: feed[name] for name in wanted})
-        for name, values in zip(names, outputs, strict=True):
-            if start == 0 and values.ndim > 1:
-                expected[name] = np.empty((table.num_rows, *values.shape[1:]), dtype=np.float64)
-            expected[name][start : start + len(values)] = values
-    return expected
-
-
-def fusion_document(fusion: Fusion) -> FusionDocument:
-    """Return a fusion as its JSON document."""
-    return FusionDocument.model_validate(asdict(fusion))
-
-
-def _read_fusion(path: Path) -> Fusion:
-    document = FusionDocument.read(path)
-    return Fusion(**document.model_dump())
-
-
-def _verified_manifest(folder: Path) -> Manifest:
-    if not (folder / MANIFEST).is_file():
-        what = "has no bundle.json" if folder.is_dir() else "there is no such folder"
-        raise ShopguideError(str(folder), what, "Give the folder that `shopguide train` wrote")
-    manifest = Manifest.read(folder / MANIFEST)
-    if manifest.format != FORMAT:
-        raise ShopguideError(
-            f"{folder}/{MANIFEST}",
-            f"the bundle has format {manifest.format}, this version reads {FORMAT}",
-            "Train it again with this version",
-        )
-    found = file_checksums(folder)
-    changed = [n for n, digest in manifest.checksums.items() if found.get(n) != digest]
-    if changed or overall_checksum(manifest.checksums) != manifest.checksum:
-        what = f"{', '.join(changed)} changed or went missing" if changed else "was edited"
-        raise ShopguideError(f"{folder}/{MANIFEST}", f"{what} since it was written", _RETRAIN)
-    extra = sorted(set(found) - set(manifest.checksums))
-    if extra:
-        raise ShopguideError(
-            str(folder), f"holds {', '.join(extra)}, which the manifest does not know", _RETRAIN
-        )
-    return manifest
+def _require_possible(
+    predictions: Mapping[str, NDArray[np.float64]], tasks: Sequence[TaskEntry], where: str
+) -> None:
+    for task in tasks:
+        values = predictions[task.name]
+        most = 1 + _ROUNDED if task.kind == "binary" else np.inf
+        bad = ~(np.isfinite(values) & (values >= 0) & (values <= most))
+        if bad.any():
+            row = int(np.argmax(bad))
+            wanted = "a probability" if task.kind == "binary" else "finite and not negative"
+            raise ShopguideError(
+                f"{where}, task {task.name}",
+                f"predicts {values[row]:g} for row {row + 1} of the table, expected {wanted} "
+                f"({int(bad.sum()):,} such rows)",
+                "Train it again, with a smaller training.learning_rate if the loss diverged",
+            )

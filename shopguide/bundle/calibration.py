@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from shopguide.bundle.document import Document
+from shopguide.bundle.document import Document, Finite
 from shopguide.bundle.manifest import TaskEntry
 from shopguide.errors import ShopguideError
 
@@ -22,13 +22,7 @@ Shift = Annotated[float, Field(ge=-1e6, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Finite(Document):
-    """A calibrator: its numbers are finite, so that what it returns is."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-class Isotonic(_Finite):
+class Isotonic(Finite):
     """Piecewise linear through the points (x_i, y_i), increasing, level before and after them.
 
     Source: Zadrozny and Elkan, "Transforming Classifier Scores into Accurate Multiclass Probability
@@ -57,7 +51,7 @@ class Isotonic(_Finite):
         return np.interp(p, self.x, self.y)
 
 
-class Platt(_Finite):
+class Platt(Finite):
     """σ(slope · logit(p) + intercept), slope > 0.
 
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; here on the logit.
@@ -73,7 +67,7 @@ class Platt(_Finite):
         return _sigmoid(self.slope * (log_p - log_q) + self.intercept)
 
 
-class Beta(_Finite):
+class Beta(Finite):
     """σ(a · log p − b · log(1 − p) + c), a, b ≥ 0 and not both 0; a = b = 1, c = 0 is no change.
 
     Unlike Platt's it can bend the two ends differently.
@@ -100,7 +94,7 @@ class Beta(_Finite):
         return _sigmoid(self.a * log_p - self.b * log_q + self.c)
 
 
-class Temperature(_Finite):
+class Temperature(Finite):
     """σ(logit(p) / temperature), temperature > 0: below 1 sharper, above 1 flatter.
 
     Source: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
@@ -116,7 +110,7 @@ class Temperature(_Finite):
         return _sigmoid((log_p - log_q) / self.temperature)
 
 
-class Scale(_Finite):
+class Scale(Finite):
     """factor · x, for amounts."""
 
     kind: Literal["scale"] = "scale"

@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import cached_property
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,7 @@ class Coder(Document):
 
     name: str
     vocabulary: list[str] = Field(default_factory=list)
-    buckets: int | None = None
+    buckets: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -103,7 +103,7 @@ class ListInput(Coder):
     """
 
     kind: Literal["bag", "sequence"]
-    length: int
+    length: Annotated[int, Field(ge=1, le=1000)]
     of: str | None = None
 
     @property

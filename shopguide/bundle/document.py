@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shopguide.errors import ShopguideError
 
+_FIX = "Train the bundle again with this version of shopguide"
+
 
 class Document(BaseModel):
     """A frozen JSON document."""
@@ -18,8 +20,12 @@ class Document(BaseModel):
         path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, *, fix: str = _FIX) -> Self:
         """Read a document.
+
+        Args:
+            path: of the file.
+            fix: what to do when it is not this kind of document.
 
         Raises:
             ShopguideError: there is no such file, or it is not this kind of document.
@@ -36,5 +42,11 @@ class Document(BaseModel):
             raise ShopguideError(
                 f"{path} {place}".rstrip(),
                 f"not a {cls.__name__.lower()} of this version: {first['msg'].lower()}",
-                "Train the bundle again with this version of shopguide",
+                fix,
             ) from None
+
+
+class Finite(Document):
+    """A document whose numbers are finite, so that what is computed with them is."""
+
+    model_config = ConfigDict(allow_inf_nan=False)

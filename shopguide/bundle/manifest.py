@@ -1,25 +1,39 @@
 """The manifest of a bundle: `bundle.json`, written last, so its presence means complete."""
 
 import hashlib
-from collections.abc import Mapping
+import json
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from shopguide.bundle.document import Document
+from shopguide.files import sha256
 
-FORMAT = 1
+FORMAT = 2
 """Version of the bundle's layout; another one is refused."""
 
 MANIFEST = "bundle.json"
+
+GRAPH = "model.onnx"
+SPEC = "spec.yaml"
+PREPROCESSING = "preprocessing.json"
+CALIBRATORS = "calibrators.json"
+PROFILE = "profile.json"
+TRAINING = "training.json"
+GOLDEN = "golden.parquet"
 
 FUSION = "fusion.json"
 """λ; there once the objective was solved."""
 
 SOLUTION = "solution.json"
 """How λ was found."""
+
+ALWAYS = (GRAPH, SPEC, PREPROCESSING, CALIBRATORS, PROFILE, TRAINING, GOLDEN)
+"""Files that every bundle has beside its manifest; once solved it has `FUSION`, `SOLUTION` too."""
+
+_UNSEALED = ("created", "version", "checksum")
 
 
 class TaskEntry(Document):
@@ -56,8 +70,9 @@ class Manifest(Document):
         categories: the tasks that are predicted as a probability of each of these classes.
         feature_service: Feast feature service that delivers the inputs online.
         checksums: SHA-256 of every other file, by name.
-        checksum: SHA-256 of the sorted lines `NAME SHA256`: one value for the whole bundle, free
-            of the time at which it was written.
+        checksum: SHA-256 of this manifest's canonical JSON without `created`, `version` and the
+            field itself. With `checksums` in it, it is one value for the whole bundle, every field
+            here included, and free of the time at which the bundle was written.
         versions: libraries that trained it.
     """
 
@@ -74,17 +89,18 @@ class Manifest(Document):
     checksum: str
     versions: dict[str, str]
 
+    def identity(self) -> str:
+        """Return what `checksum` must be."""
+        content = self.model_dump(mode="json", exclude=set(_UNSEALED))
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def sealed(self) -> Self:
+        """Return the manifest with the checksum and the version that its other fields give."""
+        checksum = self.identity()
+        return self.model_copy(update={"checksum": checksum, "version": checksum[:12]})
+
 
 def file_checksums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file of a bundle but the manifest, by name."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != MANIFEST
-    }
-
-
-def overall_checksum(checksums: Mapping[str, str]) -> str:
-    """Return one SHA-256 for all files."""
-    lines = "".join(f"{name} {checksums[name]}\n" for name in sorted(checksums))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return {p.name: sha256(p) for p in sorted(folder.iterdir()) if p.name != MANIFEST}

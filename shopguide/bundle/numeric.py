@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from shopguide.bundle.document import Document
+from shopguide.bundle.document import Finite
 from shopguide.bundle.reading import read_column
 
 CLIP = 5.0
@@ -21,7 +21,7 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 _UNIFORM = 12**0.5  # makes the deviation of a uniform rank 1
 
 
-class NumericInput(Document):
+class NumericInput(Finite):
     """A numeric column, or a time that enters as its age in days when the impression was shown.
 
         clip((f(x) − centre) / scale, ±5), f the signed log1p if `log`, else the identity; null → 0
@@ -40,7 +40,17 @@ class NumericInput(Document):
     scale: Annotated[float, Field(gt=0)]
     indicator: bool
     knots: list[float] = Field(default_factory=list)
-    ranks: list[float] = Field(default_factory=list)
+    ranks: list[Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _knots_increase(self) -> Self:
+        if len(self.knots) != len(self.ranks):
+            msg = f"knots has {len(self.knots)} points and ranks {len(self.ranks)}"
+            raise ValueError(msg)
+        if not ((np.diff(self.knots) > 0).all() and (np.diff(self.ranks) >= 0).all()):
+            msg = "knots and ranks do not increase from point to point"
+            raise ValueError(msg)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """From feature columns to the two arrays that the graph reads; the same code offline and online."""
 
+from collections import Counter
 from functools import cached_property, partial
 
 import numpy as np
@@ -73,6 +74,34 @@ class Preprocessing(Document):
         """Return the preprocessing without what is read in training alone."""
         kept = [column for column in self.categorical if not column.training_only]
         return self.model_copy(update={"categorical": kept})
+
+    def last_codes(self) -> list[tuple[int, int]]:
+        """Return the largest code of each coded input, and in how many columns it may stand."""
+        return [
+            ((self._coder(c) or c).size - 1, c.length)
+            if isinstance(c, ListInput)
+            else (c.size - 1, 1)
+            for c in self.coded
+        ]
+
+    def check(self, where: str) -> None:
+        """Refuse inputs that stand twice, and lists that share codes with no categorical input.
+
+        Raises:
+            ShopguideError: names the input.
+        """
+        coded = [column.name for column in (*self.categorical, *self.lists)]
+        names = Counter([*coded, *(column.name for column in self.numeric)])
+        wrong = [f"{name} stands {times} times" for name, times in names.items() if times > 1]
+        wrong += [
+            f"{column.name} has the codes of {column.of}, which is no categorical input"
+            for column in self.lists
+            if column.of is not None and self._coder(column) is None
+        ]
+        if wrong:
+            raise ShopguideError(
+                where, wrong[0], "Train the bundle again with this version of shopguide"
+            )
 
     def transform(self, table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the codes [N, C] and the scaled numbers [N, M] of a table's rows.

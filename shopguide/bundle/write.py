@@ -9,23 +9,29 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shopguide.bundle.bundle import fusion_document, load_bundle
+from shopguide.bundle.bundle import load_bundle
 from shopguide.bundle.calibration import Calibrators
 from shopguide.bundle.document import Document
+from shopguide.bundle.fusion import write_fusion
 from shopguide.bundle.manifest import (
+    CALIBRATORS,
     FORMAT,
     FUSION,
+    GOLDEN,
+    GRAPH,
     MANIFEST,
+    PREPROCESSING,
+    PROFILE,
     SOLUTION,
-    InputEntry,
+    SPEC,
+    TRAINING,
     Manifest,
-    TaskEntry,
     TrainPeriod,
     file_checksums,
-    overall_checksum,
 )
 from shopguide.bundle.preprocessing import Preprocessing
 from shopguide.bundle.profile import Profile
+from shopguide.bundle.verify import category_entries, input_entries, task_entries
 from shopguide.files import atomic_directory
 from shopguide.fusion import Fusion
 from shopguide.spec import Spec, dump_spec
@@ -65,29 +71,27 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
         ShopguideError: `out` holds something that is not a bundle.
     """
     with atomic_directory(out, marker=MANIFEST) as folder:
-        (folder / "model.onnx").write_bytes(contents.graph)
-        dump_spec(contents.spec, folder / "spec.yaml")
-        contents.preprocessing.write(folder / "preprocessing.json")
-        contents.calibrators.write(folder / "calibrators.json")
-        contents.profile.write(folder / "profile.json")
-        contents.training.write(folder / "training.json")
-        pq.write_table(contents.golden, folder / "golden.parquet")
-        checksums = file_checksums(folder)
-        checksum = overall_checksum(checksums)
+        (folder / GRAPH).write_bytes(contents.graph)
+        dump_spec(contents.spec, folder / SPEC)
+        contents.preprocessing.write(folder / PREPROCESSING)
+        contents.calibrators.write(folder / CALIBRATORS)
+        contents.profile.write(folder / PROFILE)
+        contents.training.write(folder / TRAINING)
+        pq.write_table(contents.golden, folder / GOLDEN)
         manifest = Manifest(
             format=FORMAT,
             name=contents.spec.name,
-            version=checksum[:12],
+            version="",
             created=datetime.now(UTC),
             tasks=task_entries(contents.spec),
-            categories={n: list(t.labels) for n, t in contents.spec.category_tasks().items()},
-            inputs=_input_entries(contents.preprocessing),
+            categories=category_entries(contents.spec),
+            inputs=input_entries(contents.preprocessing),
             feature_service=contents.feature_service,
             train_period=TrainPeriod(**contents.profile.train_period.model_dump()),
-            checksums=checksums,
-            checksum=checksum,
+            checksums=file_checksums(folder),
+            checksum="",
             versions=dict(contents.versions),
-        )
+        ).sealed()
         manifest.write(folder / MANIFEST)
     return manifest
 
@@ -111,22 +115,8 @@ def with_fusion(
         for name in former.checksums:
             if name not in (FUSION, SOLUTION):
                 shutil.copyfile(Path(bundle_dir) / name, folder / name)
-        fusion_document(fusion).write(folder / FUSION)
+        write_fusion(folder / FUSION, fusion)
         if solution is not None:
             solution.write(folder / SOLUTION)
-        checksums = file_checksums(folder)
-        checksum = overall_checksum(checksums)
-        changes = {"checksums": checksums, "checksum": checksum, "version": checksum[:12]}
-        former.model_copy(update=changes).write(folder / MANIFEST)
-
-
-def task_entries(spec: Spec) -> list[TaskEntry]:
-    """Return the manifest's entries of a spec's tasks that are predicted as one number."""
-    return [TaskEntry(name=n, kind=t.kind, after=t.after) for n, t in spec.quantities().items()]
-
-
-def _input_entries(preprocessing: Preprocessing) -> list[InputEntry]:
-    categorical = [c for c in preprocessing.categorical if not c.of]
-    entries = [InputEntry(name=c.name, kind="categorical") for c in categorical]
-    entries += [InputEntry(name=c.name, kind=c.kind) for c in preprocessing.lists]
-    return entries + [InputEntry(name=c.name, kind=c.kind) for c in preprocessing.numeric]
+        changed = former.model_copy(update={"checksums": file_checksums(folder)})
+        changed.sealed().write(folder / MANIFEST)

@@ -10,7 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from shopguide.bundle.bundle import open_session
+from shopguide.bundle.graph import open_session
 from shopguide.bundle.preprocessing import MISSING, UNKNOWN
 from shopguide.models import Network
 from shopguide.training.samples import Samples

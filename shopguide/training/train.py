@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from shopguide.bundle import CategoricalInput, Contents, ListInput, write_bundle
-from shopguide.bundle.bundle import PREDICTION, open_session, run_graph
+from shopguide.bundle.golden import GOLDEN_ROWS, PREDICTION
+from shopguide.bundle.graph import open_session, run_graph
 from shopguide.bundle.preprocessing import SHOWN_AT
-from shopguide.bundle.write import task_entries
+from shopguide.bundle.verify import task_entries
 from shopguide.errors import ShopguideError
 from shopguide.features.reading import TrainingSet
 from shopguide.features.versions import feature_service
@@ -34,7 +35,6 @@ from shopguide.training.reading import KEYS, WEIGHT
 from shopguide.training.shrink import shrink
 from shopguide.training.summary import TrainingRecord, TrainingSummary
 
-_GOLDEN_ROWS = 200
 _PARITY_ROWS = 512
 _LIBRARIES = ("shopguide", "torch", "torchjd", "onnx", "onnxruntime", "numpy", "pyarrow")
 _NOT_IDENTITY = {"training": {"threads", "checkpoint_every", "candidates"}}
@@ -250,11 +250,11 @@ def _score(
 def _golden(gathered: Gathered, predictions: Mapping[str, NDArray[np.float64]]) -> pa.Table:
     """Return whole requests of the validation period, up to 200 rows, with their predictions."""
     names = list(dict.fromkeys((*KEYS, *gathered.preprocessing.served().names)))
-    table = next(gathered.valid_split.batches(names)).slice(0, _GOLDEN_ROWS + 1)
+    table = next(gathered.valid_split.batches(names)).slice(0, GOLDEN_ROWS + 1)
     requests = table.column("request_id").to_pylist()
-    rows = min(len(requests), _GOLDEN_ROWS)
-    if len(requests) > _GOLDEN_ROWS:  # leave out a request that is cut in two, unless it is all
-        rows = requests.index(requests[_GOLDEN_ROWS]) or _GOLDEN_ROWS
+    rows = min(len(requests), GOLDEN_ROWS)
+    if len(requests) > GOLDEN_ROWS:  # leave out a request that is cut in two, unless it is all
+        rows = requests.index(requests[GOLDEN_ROWS]) or GOLDEN_ROWS
     golden = table.select(names).slice(0, rows)
     for task, values in predictions.items():
         golden = golden.append_column(PREDICTION.format(task), pa.array(values[:rows]))

@@ -21,8 +21,8 @@ from shopguide.bundle import (
     load_bundle,
     write_bundle,
 )
-from shopguide.bundle.manifest import file_checksums, overall_checksum
 from shopguide.errors import ShopguideError
+from tests.bundles import rewrite
 
 P = np.linspace(0, 1, 101)
 FUNNEL = [
@@ -96,7 +96,7 @@ def test_a_broken_file_with_right_checksums_is_refused(
     contents: Contents, tmp_path: Path, broken: object, what: str
 ) -> None:
     write_bundle(tmp_path / "bundle", contents)
-    rewrite(tmp_path / "bundle", json.dumps({"tasks": {"click": broken}}))
+    rewrite(tmp_path / "bundle", "calibrators.json", json.dumps({"tasks": {"click": broken}}))
     with pytest.raises(ShopguideError, match=what) as raised:
         load_bundle(tmp_path / "bundle")
     assert "calibrators.json tasks.click" in raised.value.where
@@ -106,18 +106,9 @@ def test_a_broken_file_with_right_checksums_is_refused(
 def test_a_calibrator_of_no_task_is_refused(contents: Contents, tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle", contents)
     platt = {"kind": "platt", "slope": 1, "intercept": 0}
-    rewrite(tmp_path / "bundle", json.dumps({"tasks": {"view": platt}}))
+    rewrite(tmp_path / "bundle", "calibrators.json", json.dumps({"tasks": {"view": platt}}))
     with pytest.raises(ShopguideError, match=r"tasks\.view: there is no such task"):
         load_bundle(tmp_path / "bundle")
-
-
-def rewrite(folder: Path, calibrators: str) -> None:
-    """Replace calibrators.json and put the checksums right, as an able hand would."""
-    (folder / "calibrators.json").write_text(calibrators)
-    manifest = json.loads((folder / "bundle.json").read_text())
-    manifest["checksums"] = file_checksums(folder)
-    manifest["checksum"] = overall_checksum(manifest["checksums"])
-    (folder / "bundle.json").write_text(json.dumps(manifest))
 
 
 def test_a_task_without_a_calibrator_is_left_alone() -> None:

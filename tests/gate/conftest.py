@@ -123,7 +123,9 @@ class Shop:
         write_bundle(raw, replace(made, golden=golden.slice(0, golden_rows)))
         tasks = fusion or {"click": 0.5, "order_value": 0.5}
         found = solution(spec or self.spec, champion) if champion else None
-        with_fusion(raw, out, Fusion("additive", tasks, {"click": 0.3, "order_value": 1.0}), found)
+        means = {"click": 0.3, "order_value": 1.0}
+        known = {task: means[task] for task in means if task in made.spec.tasks}
+        with_fusion(raw, out, Fusion("additive", tasks, known), found)
         return out
 
 

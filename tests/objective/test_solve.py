@@ -82,7 +82,7 @@ def test_the_solution_is_a_checked_part_of_the_bundle(
     assert shown["objective"] == summary.objective
     text = (out / "solution.json").read_text(encoding="utf-8")
     (out / "solution.json").write_text(text + " ", encoding="utf-8")
-    with pytest.raises(ShopguideError, match=r"solution\.json changed or went missing"):
+    with pytest.raises(ShopguideError, match=r"solution\.json: was changed"):
         load_bundle(out)
 
 

@@ -142,7 +142,7 @@ def test_a_changed_bundle_is_not_promoted(
     decision = decide(bundle, None)
     profile = bundle / "profile.json"
     profile.write_text(profile.read_text().replace("0.5", "0.6"))
-    with pytest.raises(ShopguideError, match=r"profile\.json changed"):
+    with pytest.raises(ShopguideError, match=r"profile\.json: was changed"):
         promote_model(spec, bundle, decision)
 
 

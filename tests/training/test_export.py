@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from shopguide.bundle.bundle import open_session
+from shopguide.bundle.graph import open_session
 from shopguide.bundle.preprocessing import MISSING
 from shopguide.models import CodedInput, Inputs, Network
 from shopguide.models.heads import LabelStatistics

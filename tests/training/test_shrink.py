@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from shopguide.bundle import Bundle, load_bundle
-from shopguide.bundle.bundle import open_session
+from shopguide.bundle.graph import open_session
 from shopguide.spec import Spec, check_text
 from shopguide.training import train_mtl
 from shopguide.training.shrink import shrink
