@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shopguide.evaluation import charts
 from shopguide.evaluation.result import Evaluation
-from shopguide.files import write_json, write_text
+from shopguide.files import json_text, write_texts
 
 EVALUATION, PAGE = "evaluation.json", "evaluation.html"
 
@@ -30,17 +30,13 @@ METRICS = {
 
 
 def write_evaluation(evaluation: Evaluation, out: str | Path) -> None:
-    """Write the page and then evaluation.json, so that its presence says that both are there.
+    """Write both files or none; evaluation.json comes last, and says that both are there.
 
     Args:
         evaluation: what to write.
         out: directory; an older evaluation in it is replaced, other files stay.
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / EVALUATION).unlink(missing_ok=True)
-    write_text(folder / PAGE, html(evaluation))
-    write_json(folder / EVALUATION, evaluation.to_json())
+    write_texts(out, {PAGE: html(evaluation), EVALUATION: json_text(evaluation.to_json())})
 
 
 def html(evaluation: Evaluation) -> str:

@@ -109,13 +109,18 @@ def slices(
             yield Slice(column, value, users, arms)
 
 
-def _values(table: pa.Table, column: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def require_slice(table: pa.Table, column: str) -> None:
+    """Refuse a column of `gate.slices` that a table lacks."""
     if column not in table.column_names:
         raise ShopguideError(
             f"spec gate.slices: {column}",
             "the test set has no such column",
             "Name a column of the training set, such as an attribute of the user",
         )
+
+
+def _values(table: pa.Table, column: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    require_slice(table, column)
     texts = table.column(column).cast(pa.string()).fill_null("missing").combine_chunks()
     counted = pc.value_counts(texts).to_pylist()
     for entry in sorted(counted, key=lambda e: (-e["counts"], e["values"])):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shopguide.files import write_json, write_text
+from shopguide.files import json_text, write_texts
 from shopguide.gate import wording
 from shopguide.gate.audit_result import Audit, GoalPoint, PowerPoint
 from shopguide.gate.charts import Scale, scale_over
@@ -31,12 +31,8 @@ class PowerPlot:
 
 
 def write_audit(audit: Audit, out: str | Path) -> None:
-    """Write both files; audit.json comes last, so its presence says that both are there."""
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "audit.json").unlink(missing_ok=True)
-    write_text(folder / "audit.html", audit_html(audit))
-    write_json(folder / "audit.json", audit.to_json())
+    """Write both files or none; audit.json comes last, and says that both are there."""
+    write_texts(out, {"audit.html": audit_html(audit), "audit.json": json_text(audit.to_json())})
 
 
 def audit_html(audit: Audit) -> str:

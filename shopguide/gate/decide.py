@@ -7,9 +7,13 @@ from pathlib import Path
 
 from shopguide.bundle import Bundle
 from shopguide.errors import ShopguideError
+from shopguide.features.reading import TrainingSet
+from shopguide.features.training_set import SUMMARY
 from shopguide.gate import models
+from shopguide.gate.arms import require_slice
 from shopguide.gate.case import Case
 from shopguide.gate.decision import Decision
+from shopguide.gate.gains import baseline_scores
 from shopguide.gate.judge import judge
 from shopguide.gate.ledger import Ledger
 from shopguide.gate.report import write_report
@@ -53,6 +57,32 @@ def decide(
         ShopguideError: an input is missing, broken, or does not belong to the spec.
         InvalidDataError: an outcome of the test set is not what its task allows.
     """
+    decision = reach_decision(
+        spec,
+        challenger,
+        test_set,
+        champion,
+        champion_version,
+        ledger=ledger,
+        tried=tried,
+        latencies=latencies,
+    )
+    write_report(decision, out)
+    return decision
+
+
+def reach_decision(
+    spec: Spec,
+    challenger: str | Path | Sequence[str | Path],
+    test_set: str | Path,
+    champion: str | Path | None = None,
+    champion_version: str | None = None,
+    *,
+    ledger: Ledger | None = None,
+    tried: int | None = None,
+    latencies: Mapping[str, float] | None = None,
+) -> Decision:
+    """Judge challengers on the test period, and write nothing; arguments as of `decide`."""
     started = time.monotonic()
     judged = _open(challenger, spec, tried)
     held = models.open_champion(champion)
@@ -70,7 +100,6 @@ def decide(
             latencies=latencies or {},
         )
     )
-    write_report(decision, out)
     _log.info(
         "gate: %s%s; %d of %d candidates, %d users, %d requests, %d impressions, %.1f s",
         decision.verdict,
@@ -110,7 +139,9 @@ def _open(
 
 
 def _read(spec: Spec, path: str | Path, judged: Sequence[Bundle], held: Bundle | None) -> TestSet:
-    named = [*spec.gate.slices, *([spec.gate.baseline] if spec.gate.baseline else [])]
+    gate = spec.gate
+    named = [*gate.slices, *([gate.baseline] if gate.baseline else [])]
+    _same_features(path, judged)
     test = read_test_set(path, spec, [*models.input_columns(*judged, held), *named])
     for bundle in judged:
         missing = models.missing_inputs(bundle, test.table)
@@ -120,4 +151,23 @@ def _read(spec: Spec, path: str | Path, judged: Sequence[Bundle], held: Bundle |
                 f"lacks the columns {', '.join(missing)}, which {bundle.path} reads",
                 "Build the training set with the spec that the bundle was trained with",
             )
+    for column in gate.slices:  # what the spec names must be there, whether it is needed or not
+        require_slice(test.table, column)
+    if gate.baseline:
+        baseline_scores(test, gate.baseline)
     return test
+
+
+def _same_features(path: str | Path, judged: Sequence[Bundle]) -> None:
+    """Refuse a challenger of other features than the data; the champion's are a guard."""
+    if not Path(path).is_dir():
+        return
+    found = TrainingSet.open(path).feature_service
+    for bundle in judged:
+        asked = bundle.manifest.feature_service
+        if asked != found:
+            raise ShopguideError(
+                f"{path}/{SUMMARY} feature_service",
+                f"is {found}, and {bundle.path} was trained on {asked}",
+                "Judge it on a training set of its own features, or train it again",
+            )

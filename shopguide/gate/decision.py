@@ -3,10 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
-from shopguide.files import write_json
 from shopguide.gate.ledger import Ledger, Look
 from shopguide.gate.reasons import Verdict
 from shopguide.gate.spending import Spending
@@ -291,7 +289,3 @@ class Decision:
         """Return the content of decision.json."""
         content: dict[str, object] = json.loads(json.dumps(asdict(self)))
         return content
-
-    def write(self, path: str | Path) -> None:
-        """Write decision.json, whole or not at all."""
-        write_json(path, self.to_json())

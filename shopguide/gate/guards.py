@@ -7,6 +7,9 @@ from shopguide.gate.leaks import AGREEMENT, Leak
 from shopguide.gate.reasons import Reason
 from shopguide.spec.gate import Gate
 
+LATENCY = "latency_p99_ms"
+"""Guard whose value is a measurement of this machine, not a function of the inputs."""
+
 GOLDEN_LIMIT = 1e-5
 """Most that a prediction of a golden row may differ from what it was at training."""
 
@@ -22,7 +25,7 @@ _REASONS = {
     "min_users": "too_few_users",
     "min_events": "too_few_events",
     "calibration": "calibration",
-    "latency_p99_ms": "latency",
+    LATENCY: "latency",
     "floor": "below_floor",
 }
 _WORDS = {
@@ -30,7 +33,7 @@ _WORDS = {
     "at_most": "{} where at most {} is allowed",
     "below": "{}, must be below {}",
     "equal": "{}, not {}",
-    "after": "the test period is {}, the model's {}",
+    "after": "the test period is {}, its training, calibration and λ took {}",
     "waived": "{}, waived by the spec from {} on",
 }
 
@@ -75,7 +78,7 @@ def period(name: str, learnt: Period, test: Period) -> Guard:
         test: period of the test impressions.
     """
     passes = test.start >= learnt.end  # ISO 8601 in UTC sorts as time does
-    return Guard(f"period:{name}", _span(test), _span(learnt), "after", passes)
+    return Guard(f"period:{name}", span(test), span(learnt), "after", passes)
 
 
 def sizes(
@@ -163,7 +166,7 @@ def floors(tasks: Mapping[str, TaskQuality], gate: Gate) -> Iterator[Guard]:
 def latency(milliseconds: float, limit: float) -> Guard:
     """Return whether scoring is fast enough; the value was measured, and is not reproducible."""
     passes = milliseconds <= limit
-    return Guard("latency_p99_ms", milliseconds, limit, "at_most", passes)
+    return Guard(LATENCY, milliseconds, limit, "at_most", passes)
 
 
 def reason_of(guard: Guard, titles: Mapping[str, str]) -> Reason:
@@ -202,7 +205,8 @@ def _equal(name: str, value: str, limit: str) -> Guard:
     return Guard(name, value, limit, "equal", value == limit)
 
 
-def _span(period: Period) -> str:
+def span(period: Period) -> str:
+    """Return a period as a guard holds it."""
     return f"{period.start} – {period.end}"
 
 

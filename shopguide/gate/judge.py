@@ -18,6 +18,7 @@ from shopguide.gate.criteria import reasons_against, sharing
 from shopguide.gate.decision import SCHEMA, Candidate, Decision, Guard, TaskQuality
 from shopguide.gate.decision_file import sealed
 from shopguide.gate.gains import Compared, Gains, Level
+from shopguide.gate.guards import LATENCY
 from shopguide.gate.leaks import Leak
 from shopguide.gate.ledger import Look
 from shopguide.gate.quality import task_quality
@@ -187,7 +188,7 @@ def _conclude(
 
 
 def _candidate(judged: Judged, *, chosen: bool) -> Candidate:
-    measured = next((g.value for g in judged.guards if g.name == "latency_p99_ms"), None)
+    measured = next((g.value for g in judged.guards if g.name == LATENCY), None)
     return Candidate(
         model=models.entry(judged.bundle, None),
         objective=judged.gains.objective,

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from shopguide.bundle import Bundle, load_bundle
 from shopguide.errors import ShopguideError
 from shopguide.gate.decision import ModelEntry, Period
 from shopguide.logs.splits import instants
+from shopguide.objective.solution import read_solution
 from shopguide.spec import Spec
 
 Array = NDArray[np.float64]
@@ -130,10 +131,19 @@ def golden_difference(bundle: Bundle) -> float | None:
 
 
 def learnt_from(bundle: Bundle) -> Period:
-    """Return the period of all that a bundle learnt from: training, calibration and λ."""
+    """Return the period of all that a bundle learnt from: training, calibration and λ.
+
+    What was recorded when it was trained and solved counts beside what its spec says.
+    """
     trained = bundle.manifest.train_period
-    end = max(_utc(trained.end), instants(bundle.spec.split)["valid"][1].astimezone(UTC))
-    return Period(iso(trained.start), iso(end))
+    starts = [_utc(trained.start)]
+    ends = [_utc(trained.end), instants(bundle.spec.split)["valid"][1].astimezone(UTC)]
+    solution = read_solution(Path(bundle.path))
+    if solution is not None and solution.solved_on is not None:
+        starts.append(_utc(solution.solved_on.start))
+        last = _utc(solution.solved_on.end).replace(microsecond=0)
+        ends.append(last + timedelta(seconds=1))  # half-open, and to the second
+    return Period(iso(min(starts)), iso(max(ends)))
 
 
 def iso(at: datetime) -> str:

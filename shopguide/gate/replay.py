@@ -1,20 +1,18 @@
 """Reach a decision again from its decision.json and the bundles and test set it names."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from shopguide.bundle import Bundle
 from shopguide.errors import ShopguideError
 from shopguide.files import sha256
 from shopguide.gate import models
-from shopguide.gate.decide import decide
+from shopguide.gate.decide import reach_decision
 from shopguide.gate.decision import Decision, ModelEntry
+from shopguide.gate.report import write_report
 from shopguide.gate.test_set import test_file
-from shopguide.spec import Spec
-from shopguide.spec.gate import Gate
-from shopguide.spec.objective import Objective
+from shopguide.spec import Spec, check_text
 
 
 def replay(
@@ -30,7 +28,7 @@ def replay(
         decision: to reach again.
         challenger: the bundle it names, or all that it judged, in any order.
         test_set: directory of a training set, or the Parquet file that it names.
-        out: directory to write.
+        out: directory to write; left alone unless the decision is the same.
         champion: the bundle it names, if any.
 
     Raises:
@@ -41,11 +39,10 @@ def replay(
     held = models.open_champion(champion)
     _same_bundle("champion", str(champion), held, decision.champion)
     _same_test_set(test_set, decision)
-    again = decide(
+    again = reach_decision(
         _terms(decision, judged.spec),
         ordered,
         test_set,
-        out,
         champion=champion,
         champion_version=decision.champion.version if decision.champion else None,
         ledger=decision.ledger,
@@ -59,10 +56,11 @@ def replay(
     differing = _differences(decision, again)
     if differing:
         raise ShopguideError(
-            f"{out}/decision.json",
-            f"differs from the decision to repeat in {', '.join(differing)}",
+            "--replay",
+            f"what is reached now differs from the decision to repeat in {', '.join(differing)}",
             f"Install what it was reached with: {_versions(decision)}",
         )
+    write_report(again, out)
     return again
 
 
@@ -89,22 +87,19 @@ def _opened(paths: Sequence[str | Path]) -> list[tuple[str | Path, Bundle]]:
 
 
 def _terms(decision: Decision, trained_by: Spec) -> Spec:
-    try:
-        return trained_by.model_copy(
-            update={
-                "objective": Objective.model_validate(decision.terms["objective"]),
-                "gate": Gate.model_validate(decision.terms["gate"]),
-                "seed": decision.seed,
-                "title": decision.title,
-                "notes": list(decision.notes),
-            }
-        )
-    except (KeyError, ValidationError) as error:
-        raise ShopguideError(
-            "decision.json terms",
-            f"not those of a spec of this version: {error}",
-            "Repeat it with the version of shopguide that it names",
-        ) from None
+    """Return the spec that a decision was reached by.
+
+    Raises:
+        ShopguideError: its terms are not those of a spec, by the path of the first that is not.
+    """
+    spec = trained_by.model_dump(mode="json") | {
+        "objective": decision.terms.get("objective"),
+        "gate": decision.terms.get("gate"),
+        "seed": decision.seed,
+        "title": decision.title,
+        "notes": list(decision.notes),
+    }
+    return check_text(json.dumps(spec), where="decision.json terms:")
 
 
 def _same_bundle(role: str, path: str, found: Bundle | None, named: ModelEntry | None) -> None:
@@ -133,11 +128,9 @@ def _same_test_set(path: str | Path, decision: Decision) -> None:
 
 
 def _differences(one: Decision, two: Decision) -> list[str]:
-    if one.fingerprint == two.fingerprint:
-        return []
     first, second = one.to_json(), two.to_json()
-    seals = ("fingerprint", "checksum")
-    return [key for key in first if first[key] != second[key] and key not in seals]
+    differing = [key for key in first if first[key] != second[key]]
+    return [key for key in differing if key not in ("fingerprint", "checksum")] or differing
 
 
 def _versions(decision: Decision) -> str:

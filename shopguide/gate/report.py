@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shopguide.files import write_text
+from shopguide.files import json_text, write_texts
 from shopguide.gate import charts, wording
 from shopguide.gate.decision import Decision
 from shopguide.gate.figures import Figures
@@ -16,18 +16,14 @@ DECISION, PAGE, SUMMARY = "decision.json", "report.html", "report.md"
 
 
 def write_report(decision: Decision, out: str | Path) -> None:
-    """Write the three files; decision.json comes last, so its presence says that all are there.
+    """Write the three files, all or none; decision.json comes last, and says that all are there.
 
     Args:
         decision: what to write.
         out: directory; an older decision in it is replaced, other files stay.
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / DECISION).unlink(missing_ok=True)
-    write_text(folder / SUMMARY, markdown(decision))
-    write_text(folder / PAGE, html(decision))
-    decision.write(folder / DECISION)
+    texts = {SUMMARY: markdown(decision), PAGE: html(decision)}
+    write_texts(out, texts | {DECISION: json_text(decision.to_json())})
 
 
 def html(decision: Decision) -> str:

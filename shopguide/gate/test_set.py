@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.errors import ShopguideError
 from shopguide.features.reading import TrainingSet
 from shopguide.files import sha256
+from shopguide.gate.rows import ROW_ID, check_rows
+from shopguide.objective.reading import instants_of, read_table
 from shopguide.objective.replay import Requests, needed_columns
 from shopguide.spec import Spec
 
@@ -49,22 +51,20 @@ def read_test_set(path: str | Path, spec: Spec, columns: Iterable[str]) -> TestS
         columns: what to read beside keys, weights, times and outcomes; absent ones are skipped.
 
     Raises:
-        ShopguideError: there is no such file, it is not Parquet, or a needed column is missing.
-        InvalidDataError: a time is missing, or an outcome is not what its task's kind allows.
+        ShopguideError: there is no such file, it is not Parquet, or a needed column, an id or a
+            time is missing.
+        InvalidDataError: an outcome is not what its task's kind allows or lacks what it follows, a
+            row stands twice, or a feature is infinite.
     """
     file = test_file(path)
     keys = ["shown_at", *needed_columns(spec)]
     present = _columns(file)
     _require(file, [name for name in keys if name not in present])
-    wanted = [name for name in dict.fromkeys([*keys, *columns]) if name in present]
-    table = pq.read_table(file, columns=wanted)
+    wanted = [name for name in dict.fromkeys([*keys, ROW_ID, *columns]) if name in present]
+    table = read_table(file, wanted)
     requests = Requests.from_table(table, spec, where=str(file))
-    _check_binary(file, spec, requests)
-    times = pc.min_max(table.column("shown_at")).as_py()
-    if times["min"] is None or table.column("shown_at").null_count:
-        raise InvalidDataError(
-            f"{file}, column shown_at", "holds nulls", "Build the training set again"
-        )
+    times = pc.min_max(instants_of(table, str(file))).as_py()
+    check_rows(table, spec, requests, str(file))
     return TestSet(file, sha256(file), table, requests, times["min"], times["max"])
 
 
@@ -92,16 +92,3 @@ def _require(file: Path, missing: list[str]) -> None:
         raise ShopguideError(
             str(file), f"lacks the columns {', '.join(missing)}", "Build the training set again"
         )
-
-
-def _check_binary(file: Path, spec: Spec, requests: Requests) -> None:
-    for task in spec.binary_tasks():
-        outcome = requests.outcomes[task]
-        bad = (outcome != 0) & (outcome != 1)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InvalidDataError(
-                f"{file}, column {task}, row {row + 1}",
-                f"holds {outcome[row]:g}, and a binary task allows 0 and 1",
-                "Mend the log and build the training set again",
-            )

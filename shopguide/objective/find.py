@@ -10,7 +10,7 @@ from shopguide.objective.pareto import hypervolume, non_dominated
 from shopguide.objective.policies import Policies, equal_weights
 from shopguide.objective.replay import objective_value
 from shopguide.objective.search import Explored, explore
-from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution
+from shopguide.objective.solution import ChampionPoint, FrontPoint, Solution, SolvedOn
 from shopguide.objective.solvers import choose
 from shopguide.spec.objective import Objective
 
@@ -18,7 +18,11 @@ Floats = NDArray[np.float64]
 
 
 def find_solution(
-    objective: Objective, policies: Policies, champion: ChampionPoint | None, known: Floats
+    objective: Objective,
+    policies: Policies,
+    champion: ChampionPoint | None,
+    known: Floats,
+    solved_on: SolvedOn | None = None,
 ) -> Solution:
     """Explore the rankings, choose by the objective's solver, and describe the front.
 
@@ -27,6 +31,7 @@ def find_solution(
         policies: rankings of one model on the validation period; T tasks.
         champion: on the same impressions; None: goals are relative to equal weights.
         known: λ to try besides those of the search [S, T]; S may be 0.
+        solved_on: the impressions that the policies rank, to be recorded.
 
     Raises:
         InvalidDataError: a goal of the reference is 0 or has no value, or no λ gives every goal a
@@ -49,7 +54,8 @@ def find_solution(
             "no λ gives every goal a value: the denominator of a ratio is 0 under each",
             "Take a longer validation period, or drop the ratio",
         )
-    return _describe(objective, policies.tasks, found, reference, champion)
+    described = _describe(objective, policies.tasks, found, reference, champion)
+    return described.model_copy(update={"solved_on": solved_on})
 
 
 def _describe(

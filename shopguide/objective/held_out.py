@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.bundle import load_bundle
@@ -14,6 +13,7 @@ from shopguide.errors import ShopguideError
 from shopguide.features.reading import TrainingSet
 from shopguide.fusion import Fusion
 from shopguide.objective.champion import champion_scores, open_champion
+from shopguide.objective.reading import read_table
 from shopguide.objective.replay import (
     Requests,
     goal_tasks,
@@ -76,7 +76,7 @@ def evaluate_on_test(
     solution = read_solution(bundle)
     if solution is None or model.fusion is None:
         raise ShopguideError(str(bundle), "has no solution.json", "Run `shopguide solve` on it")
-    table = pq.read_table(path)
+    table = read_table(path)
     terms = spec.model_copy(update={"objective": solution.objective})
     requests = Requests.from_table(table, terms, where=str(path))
     held = open_champion(champion, model) if solution.champion else None

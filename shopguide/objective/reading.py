@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
@@ -15,7 +17,64 @@ from shopguide.spec.objective import Importance
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+MOST = 1e15
+"""Largest outcome of an impression: beyond, doubles do not tell one unit from the next."""
+
 _MEND = "Mend the log and build the training set again"
+
+
+def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file.
+
+    Args:
+        file: of impressions.
+        columns: to read; None: all.
+
+    Raises:
+        ShopguideError: it is not there, or not whole.
+    """
+    try:
+        return pq.read_table(file, columns=None if columns is None else list(columns))
+    except FileNotFoundError:
+        raise ShopguideError(
+            str(file), "there is no such file", "Give the directory that `shopguide features` wrote"
+        ) from None
+    except (OSError, pa.ArrowException) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ShopguideError(
+            str(file), f"is not a readable Parquet file ({first})", "Build the training set again"
+        ) from None
+
+
+def instants_of(table: pa.Table, where: str) -> pa.ChunkedArray:
+    """Return the column `shown_at`, which must be a time in every row.
+
+    Raises:
+        ShopguideError: it is of another type, or a time is missing.
+    """
+    require_columns(table, ["shown_at"], where)
+    column = table.column("shown_at")
+    if not pa.types.is_timestamp(column.type):
+        raise ShopguideError(
+            f"{where}, column shown_at", f"is of type {column.type}, expected timestamps", _MEND
+        )
+    known(column, where, "shown_at")
+    return column
+
+
+def known(column: pa.ChunkedArray, where: str, name: str) -> None:
+    """Refuse a column with a null.
+
+    Raises:
+        ShopguideError: names the first row.
+    """
+    if column.null_count:
+        row = int(np.argmax(np.asarray(column.is_null())))
+        raise ShopguideError(
+            f"{where}, column {name}, row {row + 1}",
+            f"is empty ({column.null_count:,} rows in all)",
+            _MEND,
+        )
 
 
 def require_columns(table: pa.Table, needed: Sequence[str], where: str) -> None:
@@ -36,6 +95,13 @@ def outcome(table: pa.Table, name: str, where: str) -> Floats:
     values = numbers(table, name, where)
     refuse(~np.isfinite(values), where, name, "not finite")
     refuse(values < 0, where, name, "negative")
+    if values.max(initial=0.0) > MOST:
+        row = int(np.argmax(values))
+        raise ShopguideError(
+            f"{where}, column {name}, row {row + 1}",
+            f"is {values[row]:g}, and beyond {MOST:g} a sum of amounts is no longer exact",
+            "Mend the log, or give the amounts in a larger unit",
+        )
     return values
 
 

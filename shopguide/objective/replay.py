@@ -59,7 +59,8 @@ class Requests:
             where: what error messages call the table.
 
         Raises:
-            ShopguideError: a column is missing, or holds no numbers.
+            ShopguideError: a column is missing or holds no numbers, an id is missing, or an outcome
+                is too large to be summed.
             InvalidDataError: an outcome is not finite or negative, a weight is not finite or
                 negative or all are 0, a propensity that is used is not in (0, 1], a request has
                 two users, or there is no row.
@@ -67,6 +68,8 @@ class Requests:
         reading.require_columns(table, needed_columns(spec), where)
         if not table.num_rows:
             raise InvalidDataError(where, "holds no impression", "Check the split's period")
+        for name in ("request_id", "user_id", "item_id"):
+            reading.known(table.column(name), where, name)
         request = reading.coded(table.column("request_id"))
         users = reading.coded(table.column("user_id"))
         user = users.codes[request.first]

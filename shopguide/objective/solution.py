@@ -5,6 +5,7 @@ what was promised on validation against what the test period says. Nothing of th
 in it.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
@@ -43,6 +44,20 @@ class ChampionPoint(Document):
     goals: dict[str, float]
 
 
+class SolvedOn(Document):
+    """The impressions that λ was chosen on, as they were read.
+
+    Args:
+        start: time of the earliest.
+        end: time of the latest.
+        rows: how many.
+    """
+
+    start: datetime
+    end: datetime
+    rows: int = Field(ge=1)
+
+
 class Solution(Document):
     """The Pareto front of one model on the validation period, and the point that was chosen.
 
@@ -61,6 +76,8 @@ class Solution(Document):
         evaluated: how many λ were tried.
         fallback: why the solver could not keep its terms, and what it chose by instead; None: it
             kept them.
+        solved_on: what it was solved on, whatever the spec calls that period; None: an earlier
+            version did not record it.
     """
 
     format: Literal[1] = 1
@@ -74,6 +91,7 @@ class Solution(Document):
     hypervolume: float = Field(ge=0)
     evaluated: int = Field(ge=1)
     fallback: str | None = None
+    solved_on: SolvedOn | None = None
 
     @model_validator(mode="after")
     def _chosen_is_on_the_front(self) -> Self:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle, with_fusion
@@ -17,8 +17,9 @@ from shopguide.objective.champion import champion_scores, open_champion
 from shopguide.objective.find import find_solution, named, refuse_zero
 from shopguide.objective.front_page import write_front
 from shopguide.objective.policies import Policies, ranking_tasks
+from shopguide.objective.reading import instants_of, read_table
 from shopguide.objective.replay import Requests
-from shopguide.objective.solution import ChampionPoint, Solution
+from shopguide.objective.solution import ChampionPoint, Solution, SolvedOn
 from shopguide.objective.summary import SolveSummary, summarise
 from shopguide.spec import Spec
 
@@ -60,19 +61,27 @@ def solve_objective(
     path = TrainingSet.open(training_set, spec).file("valid")
     model = load_bundle(bundle)
     held = open_champion(champion, model)
-    table = pq.read_table(path)
+    table = read_table(path)
     requests = Requests.from_table(table, spec, where=str(path))
     predictions = _predictions(model, table, spec)
     policies = Policies(spec, requests, predictions)
     scores = champion_scores(held, model, predictions, table) if held else None
     point = _champion_point(held, scores, policies, spec)
-    solution = find_solution(spec.objective, policies, point, _known(policies, held))
+    solution = find_solution(
+        spec.objective, policies, point, _known(policies, held), _solved_on(table, str(path))
+    )
     fusion = policies.fusion(np.array(list(solution.point.weights.values())))
     with_fusion(bundle, out, fusion, solution)
     if page is not None:
         write_front(solution, page)
     _report(solution, time.monotonic() - started)
     return summarise(solution, fusion.means)
+
+
+def _solved_on(table: pa.Table, where: str) -> SolvedOn:
+    times = instants_of(table, where)
+    found = pc.min_max(times).as_py()
+    return SolvedOn(start=found["min"], end=found["max"], rows=table.num_rows)
 
 
 def _predictions(model: Bundle, table: pa.Table, spec: Spec) -> Mapping[str, Floats]:

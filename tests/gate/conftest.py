@@ -179,12 +179,13 @@ def planted(seed: int, users: int = 400, requests: int = 4, candidates: int = 10
     purchase = click & (rng.random(rows) < sigmoid(BIAS[1] + columns["value"]))
     start = datetime(2024, 3, 1, tzinfo=UTC)
     user = request // requests
+    shuffled, items = np.random.default_rng(seed), np.tile(np.arange(50), (users * requests, 1))
     return pa.table(
         {
             "row_id": np.arange(rows),
             "request_id": [f"r{r:05d}" for r in request],
             "user_id": [f"u{u:04d}" for u in user],
-            "item_id": [f"i{i}" for i in rng.integers(0, 50, rows)],
+            "item_id": [f"i{i}" for i in shuffled.permuted(items, axis=1)[:, :candidates].ravel()],
             "shown_at": pa.array(
                 [start + timedelta(hours=int(r % 700)) for r in request], pa.timestamp("us", "UTC")
             ),

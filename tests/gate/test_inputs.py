@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,18 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.features.versions import feature_service
 from shopguide.gate import decide, read_decision
 from shopguide.gate.gains import baseline_scores
+from shopguide.gate.report import write_report
 from shopguide.gate.test_set import read_test_set
+from shopguide.objective import read_solution, solve_objective
 from shopguide.spec import check_text
 from tests.gate.conftest import SPEC, VAGUE, Shop
 from tests.gate.test_decide import changed
+from tests.training_sets import sealed
+
+FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def with_column(shop: Shop, path: Path, name: str, values: object) -> Path:
@@ -194,8 +202,14 @@ def test_a_bundle_without_golden_rows_is_not_trusted(shop: Shop, tmp_path: Path)
 
 @pytest.mark.parametrize(("value", "reason"), [(0, "too_few_events"), (1, "one_class")])
 def test_one_class_only_is_not_judged(shop: Shop, tmp_path: Path, value: int, reason: str) -> None:
-    clicks = np.full(shop.table().num_rows, value, np.int8)
-    path = with_column(shop, tmp_path / "one.parquet", "click", clicks)
+    table = shop.table()
+    clicks = np.full(table.num_rows, value, np.int8)
+    table = table.set_column(table.column_names.index("click"), "click", pa.array(clicks))
+    for name in () if value else ("purchase", "order_value"):  # nothing comes after no click
+        nothing = pa.array(np.zeros(table.num_rows))
+        table = table.set_column(table.column_names.index(name), name, nothing)
+    path = tmp_path / "one.parquet"
+    pq.write_table(table, path)
     vague = shop.model("vague", VAGUE)
     decision = decide(shop.spec, shop.model("good"), path, tmp_path / "out", champion=vague)
     assert decision.verdict == "invalid"
@@ -281,3 +295,139 @@ def test_a_file_that_is_no_decision_is_refused(tmp_path: Path, text: str) -> Non
         read_decision(tmp_path / "other.json")
     with pytest.raises(ShopguideError, match="cannot be read"):
         read_decision(tmp_path / "none.json")
+
+
+def test_a_period_that_lambda_was_solved_on_is_one_the_model_learnt_from(
+    shop: Shop, tmp_path: Path
+) -> None:
+    folder = tmp_path / "training_set"
+    folder.mkdir()
+    pq.write_table(shop.table().slice(0, 8000), folder / "valid.parquet")  # March, as the test set
+    sealed(folder, shop.spec)
+    shop.model("good")
+    summary = solve_objective(shop.spec, shop.folder / "good_unsolved", folder, tmp_path / "peeked")
+    assert summary.front > 0
+    solution = read_solution(tmp_path / "peeked")
+    assert solution is not None
+    assert solution.solved_on is not None
+    assert (solution.solved_on.rows, solution.solved_on.start) == (8000, FIRST)
+    decision = decide(
+        *(shop.spec, tmp_path / "peeked", shop.test_set, tmp_path / "out"),
+        champion=shop.model("vague", VAGUE),
+    )
+    assert decision.verdict == "invalid"
+    assert decision.reasons == ("period_overlap:challenger",)
+    for end in (FIRST, solution.solved_on.end):
+        assert f"{end:%Y-%m-%d}" in decision.because[0]
+
+
+def test_a_challenger_of_other_features_than_the_data_is_refused_by_both_names(
+    shop: Shop, tmp_path: Path
+) -> None:
+    renamed = check_text(SPEC.replace("name: planted", "name: elsewhere"), where="renamed")
+    other = shop.model("elsewhere", VAGUE, spec=renamed)
+    with pytest.raises(ShopguideError, match="feature_service") as caught:
+        decide(shop.spec, other, shop.test_set, tmp_path / "out")
+    assert feature_service(shop.spec) in caught.value.what
+    assert feature_service(renamed) in caught.value.what
+    assert caught.value.exit_code == 2
+
+
+def edited(shop: Shop, path: Path, **changes: tuple[int, object]) -> Path:
+    """Write the test set with one value of each named column changed."""
+    table = shop.table()
+    for name, (row, value) in changes.items():
+        values = table[name].to_pylist()
+        values[row] = value
+        kind = pa.float64() if isinstance(value, float) else table.schema.field(name).type
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, kind))
+    pq.write_table(table, path)
+    return path
+
+
+def impossible(shop: Shop) -> dict[str, tuple[dict[str, tuple[int, object]], str]]:
+    """What cannot have happened: the change, and what is said of it."""
+    table = shop.table()
+    clicks, purchases = table["click"].to_numpy(), table["purchase"].to_numpy()
+    unclicked, unsold = int(np.argmax(clicks == 0)), int(np.argmax(purchases == 0))
+    item = table["item_id"][6].as_py()
+    return {
+        "row_id": ({"row_id": (9, 3)}, "column row_id, row 10: stands there twice"),
+        "pair": ({"item_id": (8, item)}, "column request_id and item_id, row 9: stands there"),
+        "purchase": (
+            {"purchase": (unclicked, 1)},
+            f"column purchase, row {unclicked + 1}: happened without click",
+        ),
+        "money": (
+            {"order_value": (unsold, 5.0)},
+            f"column order_value, row {unsold + 1}: happened without purchase",
+        ),
+        "feature": ({"appeal": (4, -math.inf)}, "column appeal, row 5: is infinite"),
+    }
+
+
+@pytest.mark.parametrize("name", ["row_id", "pair", "purchase", "money", "feature"])
+def test_what_cannot_have_happened_is_found_by_column_and_row(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    changes, what = impossible(shop)[name]
+    path = edited(shop, tmp_path / "bad.parquet", **changes)
+    with pytest.raises(InvalidDataError, match=what):
+        decide(shop.spec, shop.model("good"), path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("user_id", None, "column user_id, row 8: is empty"),
+        ("request_id", None, "column request_id, row 8: is empty"),
+        ("item_id", None, "column item_id, row 8: is empty"),
+        ("shown_at", None, "column shown_at, row 8: is empty"),
+        ("order_value", 1e306, r"column order_value, row 8: is 1e\+306, and beyond 1e\+15"),
+    ],
+)
+def test_what_cannot_be_read_exits_2(
+    shop: Shop, tmp_path: Path, column: str, value: object, what: str
+) -> None:
+    path = edited(shop, tmp_path / "bad.parquet", **{column: (7, value)})
+    with pytest.raises(ShopguideError, match=what) as caught:
+        decide(shop.spec, shop.model("good"), path, tmp_path / "out")
+    assert caught.value.exit_code == 2
+
+
+def test_a_parquet_file_with_broken_pages_exits_2(shop: Shop, tmp_path: Path) -> None:
+    broken = bytearray((shop.test_set / "test.parquet").read_bytes())
+    broken[200:40_000] = bytes(39_800)  # the footer, and so the schema, is whole
+    (tmp_path / "bad.parquet").write_bytes(broken)
+    with pytest.raises(ShopguideError, match="is not a readable Parquet file") as caught:
+        decide(shop.spec, shop.model("good"), tmp_path / "bad.parquet", tmp_path / "out")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("named", [{"baseline": "nope"}, {"slices": ["nope"]}])
+@pytest.mark.parametrize("champion", [True, False])
+def test_a_column_that_is_not_needed_now_must_be_there_too(
+    shop: Shop, tmp_path: Path, named: dict[str, object], champion: bool
+) -> None:
+    held = shop.model("vague", VAGUE) if champion else None
+    with pytest.raises(ShopguideError, match=r"spec gate\..*: nope"):
+        decide(
+            *(changed(shop.spec, **named), shop.model("good"), shop.test_set, tmp_path / "out"),
+            champion=held,
+        )
+
+
+def test_a_page_that_cannot_be_made_leaves_the_former_decision_alone(
+    decided: Path, tmp_path: Path
+) -> None:
+    decision = read_decision(decided)
+    write_report(decision, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    broken = replace(decision, periods={})
+    with pytest.raises(ValueError, match="empty"):
+        write_report(broken, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(ValueError, match="empty"):
+        write_report(broken, tmp_path / "new")
+    assert not (tmp_path / "new").exists()

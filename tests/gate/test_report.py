@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from shopguide.bundle import load_bundle
-from shopguide.gate import Decision, Ledger, Look, PastDecision, decide
+from shopguide.gate import Decision, Ledger, Look, PastDecision, SpendingTerms, decide
 from shopguide.gate.decision import GoalChange
 from shopguide.gate.front_chart import front_plots
 from shopguide.gate.markdown import markdown, plain
@@ -75,11 +75,11 @@ LEDGER_AT = "2024-04-0{}T04:00:00Z"
 def known(champion: Path) -> Ledger:
     """Return what a registry would tell of a champion that saw two nights."""
     checksum = load_bundle(champion).manifest.checksum
+    at, terms = LEDGER_AT.format, SpendingTerms("bonferroni", 30, 0.05)
     looks = tuple(
-        Look(checksum, (f"{n}" * 64,), "a" * 64, 0.05 / 30, run=f"r{n}", at=LEDGER_AT.format(n))
+        Look(checksum, (f"{n}" * 64,), "a" * 64, 0.05 / 30, run=f"r{n}", at=at(n), spending=terms)
         for n in (1, 2)
     )
-    at = LEDGER_AT.format
     return Ledger(
         looks,
         (

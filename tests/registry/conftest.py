@@ -23,11 +23,26 @@ from shopguide.bundle import (
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
 from shopguide.features.versions import feature_service
+from shopguide.files import write_json
 from shopguide.fusion import Fusion
 from shopguide.gate import Decision, Ledger, Look, Verdict
-from shopguide.gate.decision import SCHEMA, Counts, GoalChange, ModelEntry, ObjectiveChange
+from shopguide.gate.criteria import reasons_against
+from shopguide.gate.decision import (
+    SCHEMA,
+    BaselineChange,
+    Candidate,
+    Counts,
+    GoalChange,
+    Guard,
+    ModelEntry,
+    ObjectiveChange,
+    Period,
+)
 from shopguide.gate.decision_file import sealed
+from shopguide.gate.gains import Gains
+from shopguide.gate.reasons import verdict_of
 from shopguide.spec import Spec, check_text
+from shopguide.spec.gate import Floor, Gate
 
 SPEC = """
 name: tiny
@@ -109,33 +124,48 @@ def decide(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         path = tmp_path / f"decision_{challenger.name}" / "decision.json"
         path.parent.mkdir(exist_ok=True)
-        sealed(_decision(challenger, champion, verdict, alpha)).write(path)
+        write_json(path, sealed(_decision(challenger, champion, verdict, alpha)).to_json())
         return path.parent
 
     return write
 
 
 def _decision(challenger: Path, champion: Path | None, verdict: Verdict, alpha: float) -> Decision:
-    judged, held = _entry(challenger), champion and _entry(champion)
-    goal = GoalChange("clicks", 1.0, 0.1, 0.102, 0.02, 0.01, 0.03, 0.0, passes=True)
+    judged, held = _entry(challenger), _entry(champion) if champion else None
+    asked = 0.0 if verdict == "promote" else 0.015  # of a gain whose lower bound is 0.01
+    gate = Gate(min_gain=asked, floors={"click": Floor(auc=0.5)}, baseline="price")
+    gains = Gains(
+        goals={"ctr": GoalChange("clicks", 1.0, 0.1, 0.102, 0.02, 0.01, 0.03, 0.0, passes=True)},
+        objective=ObjectiveChange(0.02, 0.01, 0.03, asked, passes=asked < 0.01),
+        baseline=BaselineChange("price", 0.02, 0.01, 0.03, 0.0, passes=True, goals={}),
+    )
+    broken = Guard("golden:challenger", None, 1e-5, "at_most", passes=False)
+    guards = (broken,) if verdict == "invalid" else ()
+    against = reasons_against(
+        *(gains, guards, {}, gate, ()),
+        champion=held.checksum if held else None,
+        challenger=judged.checksum,
+    )
+    reasons, because = tuple(r.text for r in against), tuple(r.sentence for r in against)
+    parts = (judged, gains.objective, gains.baseline, gains.goals, reasons, because)
     return Decision(
         schema=SCHEMA,
-        verdict=verdict,
-        reasons=() if verdict == "promote" else ("gain_not_shown",),
-        because=() if verdict == "promote" else ("the gain is not shown",),
+        verdict=verdict_of(against),
+        reasons=reasons,
+        because=because,
         title="tiny",
-        objective=ObjectiveChange(0.02, 0.01, 0.03, 0.0, passes=True),
-        goals={"ctr": goal},
+        objective=gains.objective,
+        goals=gains.goals,
         slices=(),
-        guards=(),
-        baseline=None,
+        guards=guards,
+        baseline=gains.baseline,
         tasks={},
-        champion=held or None,
+        champion=held,
         challenger=judged,
-        candidates=(),
+        candidates=(Candidate(*parts, latency_p99_ms=None, chosen=True),),
         tried=1,
         test_set="t" * 64,
-        periods={},
+        periods={"test": Period("2024-03-01T00:00:00Z", "2024-04-01T00:00:00Z")},
         counts=Counts(users=1, requests=1, impressions=1, events={}),
         confidence=0.95,
         spending=None,
@@ -144,7 +174,7 @@ def _decision(challenger: Path, champion: Path | None, verdict: Verdict, alpha: 
         seed=0,
         trade_off=None,
         optimism=None,
-        terms={},
+        terms={"gate": gate.model_dump(mode="json")},
         notes=(),
         warnings=(),
         versions={},

@@ -11,7 +11,7 @@ from shopguide.evaluation.off_policy.diagnostics import Diagnostics
 from shopguide.evaluation.off_policy.estimate import OffPolicy
 from shopguide.evaluation.off_policy.intervals import Estimate
 from shopguide.evaluation.page import environment
-from shopguide.files import write_json, write_text
+from shopguide.files import json_text, write_texts
 
 OFF_POLICY, PAGE = "off_policy.json", "off_policy.html"
 
@@ -61,17 +61,13 @@ class Bar:
 
 
 def write_answer(answer: Answer, out: str | Path) -> None:
-    """Write the page and then off_policy.json, so that its presence says that both are there.
+    """Write both files or none; off_policy.json comes last, and says that both are there.
 
     Args:
         answer: what to write.
         out: directory; an older answer in it is replaced, other files stay.
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / OFF_POLICY).unlink(missing_ok=True)
-    write_text(folder / PAGE, html(answer))
-    write_json(folder / OFF_POLICY, answer.to_json())
+    write_texts(out, {PAGE: html(answer), OFF_POLICY: json_text(answer.to_json())})
 
 
 def html(answer: Answer) -> str:
