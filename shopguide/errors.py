@@ -1,5 +1,6 @@
 """The one error that a user's input can raise."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Self
 
@@ -21,7 +22,7 @@ class ShopguideError(Exception):
         self.where = where
         self.what = what
         self.fix = fix
-        super().__init__(f"{where}: {what}. {fix}")
+        super().__init__(_one_line(f"{where}: {what}. {fix}"))
 
     @classmethod
     def combined(cls, problems: Sequence[Self]) -> Self:
@@ -42,3 +43,14 @@ class InvalidDataError(ShopguideError):
     """The input was read, and it breaks an expectation: the answer is no (exit code 1)."""
 
     exit_code = 1
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks, and with what would steer a terminal written out.
+
+    Parts of a message come from the user's files, and these may come from anybody.
+    """
+    line = " ".join(part.strip() for part in text.splitlines())
+    if line.isprintable():
+        return line
+    return "".join(repr(c)[1:-1] if unicodedata.category(c)[0] == "C" else c for c in line)

@@ -41,7 +41,8 @@ class Document(BaseModel):
             place = ".".join(map(str, first["loc"]))
             raise ShopguideError(
                 f"{path} {place}".rstrip(),
-                f"not a {cls.__name__.lower()} of this version: {first['msg'].lower()}",
+                f"not a {cls.__name__.removesuffix('Document').lower()} of this version: "
+                f"{first['msg'].lower()}",
                 fix,
             ) from None
 

@@ -1,9 +1,9 @@
 """What the training data looked like: defaults for serving, and a reference for drift."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
@@ -28,6 +28,15 @@ class InputProfile(Document):
     quantiles: dict[str, float] = Field(default_factory=dict)
     most_frequent: dict[str, float] = Field(default_factory=dict)
     default: str | float | None = None
+
+    @model_validator(mode="after")
+    def _default_is_a_value_of_the_kind(self) -> Self:
+        if self.default is not None and isinstance(self.default, str) != (
+            self.kind == "categorical"
+        ):
+            msg = f"default {self.default!r} is no value of a {self.kind} input"
+            raise ValueError(msg)
+        return self
 
 
 class Profile(Document):

@@ -57,7 +57,7 @@ def test_a_fusion_that_is_none_is_refused_by_its_field(
 @pytest.mark.parametrize("text", ["", "weights", "[]", "null", '{"form": "additive"}'])
 def test_a_file_that_is_no_fusion_is_refused(folder: Path, text: str) -> None:
     rewrite(folder, "fusion.json", text)
-    with pytest.raises(ShopguideError, match=r"fusion\.json.*not a fusion"):
+    with pytest.raises(ShopguideError, match=r"fusion\.json.*not a fusion of this version"):
         load_bundle(folder)
 
 
