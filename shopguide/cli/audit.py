@@ -17,6 +17,7 @@ from shopguide.cli.common import (
     stderr,
     stdout,
 )
+from shopguide.files import require_folder
 from shopguide.gate import Audit, audit, write_audit
 from shopguide.gate.audit_result import Family, Nightly
 from shopguide.spec import load_spec
@@ -52,6 +53,7 @@ def audit_command(
     as_json: AsJson = False,
 ) -> None:
     """Measure how often the gate promotes by chance, and which gains it can see."""
+    require_folder(out, "--out")
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
     with Progress(console=stderr, transient=True) as bar:
         rows: dict[str, TaskID] = {}

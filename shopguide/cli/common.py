@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,48 @@ def print_json(result: object) -> None:
     """Print one JSON line on standard output."""
     sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def verdict_of_errors(*, as_json: bool) -> Iterator[None]:
+    """With --json, say on standard output too that there is no verdict, and why."""
+    try:
+        yield
+    except ShopguideError as error:
+        if as_json:
+            print_json({"verdict": "error", "reason": str(error), "exit_code": error.exit_code})
+        raise
+
+
+def typed(context: typer.Context, names: Sequence[str]) -> list[str]:
+    """Return the options of these parameters that were typed, as they are typed."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and _was_typed(context, str(parameter.name))
+    ]
+
+
+def refuse_ignored(context: typer.Context, names: Sequence[str], because: str) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+        because: what makes them idle, in words.
+
+    Raises:
+        ShopguideError: one of them was typed; names all.
+    """
+    idle = typed(context, names)
+    if idle:
+        what = f"{'has' if len(idle) == 1 else 'have'} no effect {because}"
+        raise ShopguideError(", ".join(idle), what, "Leave it out")
+
+
+def _was_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def run_app(app: Callable[..., Any]) -> None:

@@ -1,15 +1,37 @@
 """`shopguide evaluate`: how good a bundle's predictions and lists are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from shopguide.cli.common import AsJson, Overrides, Profile, print_json, stdout
-from shopguide.cli.off_policy import show_answer
+from shopguide.cli.common import (
+    AsJson,
+    Overrides,
+    Profile,
+    print_json,
+    refuse_ignored,
+    stdout,
+)
+from shopguide.cli.off_policy import (
+    OFF_POLICY_ONLY,
+    By,
+    Clip,
+    Interval,
+    OffPolicy,
+    SpecOfLog,
+    Split,
+    Switch,
+    Target,
+    TargetLog,
+    Unit,
+    check_question,
+    show_answer,
+)
 from shopguide.errors import ShopguideError
+from shopguide.files import require_folder
 from shopguide.spec import load_spec
 
 if TYPE_CHECKING:
@@ -17,6 +39,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     data: Annotated[
         Path,
         typer.Option(
@@ -24,9 +47,7 @@ def evaluate(
         ),
     ],
     bundle: Annotated[Path | None, typer.Option(help="Bundle to measure.")] = None,
-    split: Annotated[
-        Literal["train", "valid", "test"], typer.Option(help="Period of the training set.")
-    ] = "test",
+    split: Split = "test",
     slices: Annotated[
         list[str] | None,
         typer.Option(help="Column whose values are looked at apart; repeat. Default: gate.slices."),
@@ -34,63 +55,53 @@ def evaluate(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Places of a list. Default: objective's k.")
     ] = None,
-    off_policy: Annotated[
-        bool,
-        typer.Option("--off-policy", help="Ask what another policy would have brought instead."),
-    ] = False,
-    target: Annotated[
-        Literal["ranking", "uniform", "frequencies"],
-        typer.Option(help="Off-policy: the bundle's ranking, chance, or another log's policy."),
-    ] = "ranking",
-    target_log: Annotated[
-        Path | None, typer.Option(help="Off-policy: log whose frequencies are the target.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Off-policy: task that ranks in place of the score.")
-    ] = None,
-    unit: Annotated[
-        Literal["user", "row"], typer.Option(help="Off-policy: what is independent.")
-    ] = "user",
-    clip: Annotated[
-        float, typer.Option(help="Off-policy: bound of the clipped estimators' weights.")
-    ] = 10.0,
-    switch: Annotated[
-        float, typer.Option(help="Off-policy: weight above which SWITCH-DR trusts its model.")
-    ] = 10.0,
-    interval: Annotated[
-        Literal["bootstrap", "delta"], typer.Option(help="Off-policy: method of the intervals.")
-    ] = "bootstrap",
-    spec: Annotated[
-        Path | None,
-        typer.Option(
-            help="Off-policy: spec (YAML) of the log. Default: the bundle's.", dir_okay=False
-        ),
-    ] = None,
+    off_policy: OffPolicy = False,
+    target: Target = "ranking",
+    target_log: TargetLog = None,
+    by: By = None,
+    unit: Unit = "user",
+    clip: Clip = 10.0,
+    switch: Switch = 10.0,
+    interval: Interval = "bootstrap",
+    spec: SpecOfLog = None,
     overrides: Overrides = None,
     profile: Profile = None,
     out: Annotated[Path | None, typer.Option(help="Directory for the JSON and the page.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a bundle, or ask what a policy would have brought (exit 1: the log cannot say)."""
-    if off_policy:
-        from shopguide.evaluation.off_policy.answer import Question
-        from shopguide.evaluation.off_policy.run import ask
-
-        loaded = None
-        if spec is not None:
-            loaded = load_spec(spec, profile=profile, overrides=overrides or ())
-        answer = ask(
-            data,
-            target,
-            bundle=bundle,
-            by=by,
-            spec=loaded,
-            split=split,
-            target_log=target_log,
-            question=Question(unit=unit, clip=clip, threshold=switch, method=interval),
-        )
-        show_answer(answer, out, as_json=as_json)
+    if out is not None:
+        require_folder(out, "--out")
+    if not off_policy:
+        refuse_ignored(context, OFF_POLICY_ONLY, "without --off-policy")
+        _measure(bundle, data, split, slices, k, out, as_json=as_json)
         return
+    from shopguide.evaluation.off_policy.answer import Question
+    from shopguide.evaluation.off_policy.run import ask
+
+    check_question(context, target, bundle, spec, clip=clip, switch=switch)
+    answer = ask(
+        *(data, target),
+        bundle=bundle,
+        by=by,
+        spec=load_spec(spec, profile=profile, overrides=overrides or ()) if spec else None,
+        split=split,
+        target_log=target_log,
+        question=Question(unit=unit, clip=clip, threshold=switch, method=interval),
+    )
+    show_answer(answer, out, as_json=as_json)
+
+
+def _measure(
+    bundle: Path | None,
+    data: Path,
+    split: str,
+    slices: list[str] | None,
+    k: int | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     if bundle is None:
         raise ShopguideError("--bundle", "no bundle is given", "Name the bundle to measure")
     from shopguide.evaluation.measure import evaluate_bundle

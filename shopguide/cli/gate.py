@@ -14,9 +14,12 @@ from shopguide.cli.common import (
     Profile,
     SpecPath,
     print_json,
+    refuse_ignored,
     stdout,
+    verdict_of_errors,
 )
 from shopguide.errors import ShopguideError
+from shopguide.files import require_file, require_folder
 from shopguide.gate import (
     Decision,
     Ledger,
@@ -33,9 +36,13 @@ app = typer.Typer(
     help="Decide on a challenger, or audit the gate itself.",
 )
 
+_TERMS = ("spec", "champion_version", "ledger", "registry", "tried", "overrides", "profile")
+"""Parameters that a decision holds itself."""
+
 
 @app.command("decide")
 def decide_command(
+    context: typer.Context,
     challenger: Annotated[
         list[Path],
         typer.Option(help="Bundle to judge, its λ solved; repeat to judge several at once."),
@@ -79,23 +86,26 @@ def decide_command(
     as_json: AsJson = False,
 ) -> None:
     """Judge challengers on the test period: exit 0 promotes the best, 1 promotes none."""
-    if repeat is not None:
-        decision = replay(read_decision(repeat), challenger, test_set, out, champion=champion)
-    else:
-        loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-        known = _ledger(loaded, ledger, from_registry=registry)
-        decision = decide(
-            loaded,
-            challenger,
-            test_set,
-            out,
-            champion=champion,
-            champion_version=champion_version,
-            ledger=known,
-            tried=tried,
-        )
-        if ledger is not None:
-            known.with_look(decision.look).write(ledger)
+    with verdict_of_errors(as_json=as_json):
+        require_folder(out, "--out")
+        if repeat is not None:
+            refuse_ignored(context, _TERMS, "with --replay, which repeats a decision as it was")
+            decision = replay(read_decision(repeat), challenger, test_set, out, champion=champion)
+        else:
+            loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+            known = _ledger(loaded, ledger, from_registry=registry)
+            decision = decide(
+                loaded,
+                challenger,
+                test_set,
+                out,
+                champion=champion,
+                champion_version=champion_version,
+                ledger=known,
+                tried=tried,
+            )
+            if ledger is not None:
+                known.with_look(decision.look).write(ledger)
     if as_json:
         print_json(decision.to_json())
     else:
@@ -107,6 +117,8 @@ def decide_command(
 def _ledger(spec: Spec, path: Path | None, *, from_registry: bool) -> Ledger:
     if from_registry and path is not None:
         raise ShopguideError("--ledger", "stands beside --registry", "Give one of the two")
+    if path is not None:
+        require_file(path, "--ledger")
     if from_registry:
         from shopguide.registry import read_ledger as registered  # it loads MLflow
 

@@ -15,14 +15,17 @@ from shopguide.cli.common import (
     Profile,
     SpecPath,
     print_json,
+    refuse_ignored,
     stdout,
 )
+from shopguide.files import require_file, require_folder
 
 if TYPE_CHECKING:
     from shopguide.objective import HeldOut, Solution
 
 
 def solve(
+    context: typer.Context,
     bundle: Annotated[Path, typer.Option(help="Trained bundle.")],
     training_set: Annotated[Path, typer.Option(help="Its validation period is solved on.")],
     spec: SpecPath = DEFAULT_SPEC,
@@ -44,7 +47,12 @@ def solve(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Solve for the trade-off on the validation period; another weight needs no training."""
+    """Solve for the trade-off on the validation period; another weight needs no training.
+
+    Exit 1: no λ keeps the floors of the ε solver; what misses them by least is written all the
+    same.
+    """
+    from shopguide.bundle.manifest import MANIFEST
     from shopguide.objective import (
         evaluate_on_test,
         read_solution,
@@ -54,6 +62,11 @@ def solve(
     )
     from shopguide.spec import load_spec
 
+    page = front or out.parent / "front.html"
+    require_folder(out, "--out", marker=MANIFEST)
+    require_file(page, "--front")
+    if point is not None:
+        refuse_ignored(context, ("solver",), "with --point: a person chooses, and no solver runs")
     changes = [*(overrides or []), *([f"objective.solver={solver}"] if solver else [])]
     loaded = load_spec(spec, profile=profile, overrides=changes)
     if point is None:
@@ -66,15 +79,16 @@ def solve(
     later = (
         evaluate_on_test(loaded, out, training_set, champion=champion) if test and known else None
     )
-    page = front or out.parent / "front.html"
     write_front(solution, page, later)
     if as_json:
         test_period = asdict(later) if later else None
         print_json(asdict(summary) | {"test": test_period, "page": str(page)})
-        return
-    _print(solution, later)
-    stdout.print(f"bundle    {out}", highlight=False, soft_wrap=True)
-    stdout.print(f"front     {page}", highlight=False, soft_wrap=True)
+    else:
+        _print(solution, later)
+        stdout.print(f"bundle    {out}", highlight=False, soft_wrap=True)
+        stdout.print(f"front     {page}", highlight=False, soft_wrap=True)
+    if solution.solver == "epsilon" and solution.fallback:
+        raise typer.Exit(1)
 
 
 def _print(solution: "Solution", later: "HeldOut | None") -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.features.reading import TrainingSet
+from shopguide.objective.reading import read_table
 from shopguide.spec import Spec
 
 KEYS = ("request_id", "user_id", "item_id", "shown_at", "sample_weight")
@@ -41,7 +42,7 @@ def read_split(
             str(file), f"lacks the columns {', '.join(missing)}", "Build the training set again"
         )
     wanted = dict.fromkeys([*needed, *(name for name in OPTIONAL if name in present)])
-    table = pq.read_table(file, columns=list(wanted))
+    table = read_table(file, list(wanted))
     if not table.num_rows:
         raise InvalidDataError(
             str(file), "holds no impression", f"Widen split.{split}, or name another --split"

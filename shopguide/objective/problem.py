@@ -16,6 +16,7 @@ class Problem:
     """P points to choose from, in K goals; larger is better in each.
 
     Args:
+        goals: K names.
         values: F [P, K], ≥ 0.
         weights: ω [K], ≥ 0, Σ ω = 1.
         reference: F of what the goals are relative to [K], > 0.
@@ -26,6 +27,7 @@ class Problem:
         loss_penalty: cost of a loss against d, in units of J; 0 where there is no champion.
     """
 
+    goals: tuple[str, ...]
     values: Floats
     weights: Floats
     reference: Floats
@@ -52,6 +54,7 @@ class Problem:
         maximise = objective.maximise or heaviest
         unnamed = {name: 0.0 if name == maximise else 1.0 for name in names}
         return cls(
+            goals=tuple(names),
             values=values,
             weights=weights,
             reference=reference,

@@ -113,7 +113,7 @@ def importance(table: pa.Table, terms: Importance, where: str) -> Floats:
 
     Raises:
         InvalidDataError: a weight is negative or not finite, all are 0, or a propensity is not in
-            (0, 1].
+            (0, 1], or so small that its weight cannot be summed.
     """
     weight = numbers(table, "sample_weight", where)
     refuse(~np.isfinite(weight) | (weight < 0), where, "sample_weight", "not finite or negative")
@@ -124,12 +124,19 @@ def importance(table: pa.Table, terms: Importance, where: str) -> Floats:
             "Give at least the impressions that were kept a weight above 0",
         )
     if terms.propensity == "ignore":
-        return weight
+        return _summable(weight, where, "sample_weight")
     propensity = numbers(table, "propensity", where)
     outside = ~((propensity > 0) & (propensity <= 1))  # true for NaN too
     refuse(outside, where, "propensity", "not a probability above 0 and at most 1")
     inverse = 1.0 / propensity
-    return weight * (inverse if terms.clip is None else np.minimum(inverse, terms.clip))
+    used = weight * (inverse if terms.clip is None else np.minimum(inverse, terms.clip))
+    return _summable(used, where, "propensity")
+
+
+def _summable(weight: Floats, where: str, column: str) -> Floats:
+    what = f"makes a weight beyond {MOST:g}, which no sum can hold"
+    refuse(weight > MOST, where, column, what)
+    return weight
 
 
 def numbers(table: pa.Table, name: str, where: str) -> Floats:

@@ -82,7 +82,11 @@ class Objective(Section):
         description="weighted_sum: what losing 1 % of a goal to the champion costs, in % of J.",
     )
     maximise: str | None = Field(
-        None, description="epsilon: the goal to maximise; null: the one with the largest weight."
+        None,
+        description=(
+            "epsilon: the goal to maximise; null: the one with the largest weight, and then "
+            "floors must be named."
+        ),
     )
     floors: dict[str, float] = Field(
         default_factory=dict,
@@ -94,6 +98,17 @@ class Objective(Section):
         total = sum(goal.weight for goal in self.goals.values())
         if not math.isclose(total, 1.0, abs_tol=1e-9):
             msg = f"the goals' weights sum to {total:.6g}, must be 1"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_epsilon_is_to_do(self) -> Self:
+        silent = self.maximise is None and not self.floors and len(self.goals) > 1
+        if self.solver == "epsilon" and silent:
+            msg = (
+                "solver: epsilon maximises one goal under floors for the others, and neither "
+                "objective.maximise nor objective.floors says which; set one of them"
+            )
             raise ValueError(msg)
         return self
 

@@ -42,7 +42,7 @@ def test_a_promotion_exits_0_and_a_refusal_1(
     assert no.returncode == 1
     assert "Do not promote" in no.stdout
     again = run(
-        *("decide", *given, "--challenger", vague, "--champion", good),
+        *("decide", *given[2:], "--challenger", vague, "--champion", good),
         *("--replay", tmp_path / "decision.json", "--out", tmp_path / "again"),
     )
     assert again.returncode == 1, again.stderr
@@ -96,7 +96,9 @@ def test_several_challengers_are_judged_at_once(
     done = run("decide", *given, *pair, "--out", tmp_path)
     assert "could be promoted" in done.stdout
     assert "gain_not_shown" in done.stdout
-    again = run("decide", *given, *pair, "--replay", tmp_path / "decision.json", "--out", tmp_path)
+    again = run(
+        "decide", *given[2:], *pair, "--replay", tmp_path / "decision.json", "--out", tmp_path
+    )
     assert again.returncode == 0, again.stderr
 
 

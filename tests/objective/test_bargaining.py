@@ -106,5 +106,5 @@ def test_the_champion_itself_is_kept_where_nothing_is_better() -> None:
     front = np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]])
     goals = {"a": Goal(task="a", weight=0.5), "b": Goal(task="b", weight=0.5)}
     for solver in ("nash", "kalai_smorodinsky", "egalitarian", "epsilon"):
-        objective = Objective(goals=goals, solver=solver)
+        objective = Objective(goals=goals, solver=solver, floors={"b": 1.0})
         assert choose(front, objective, front[1], front[1]).index == 1, solver

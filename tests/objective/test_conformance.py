@@ -17,7 +17,8 @@ def _objective(solver: str, weights: Array) -> Objective:
     goals = {
         f"goal_{k}": Goal(task="click", weight=float(weight)) for k, weight in enumerate(weights)
     }
-    return Objective(goals=goals, solver=solver)
+    heaviest = f"goal_{int(np.argmax(weights))}"
+    return Objective(goals=goals, solver=solver, maximise=heaviest)
 
 
 def _weights(generator: np.random.Generator, goals: int) -> Array:

@@ -70,7 +70,7 @@ def test_epsilon_takes_the_most_above_the_floor(floor: float) -> None:
 
 def test_epsilon_maximises_the_heaviest_goal_and_lets_no_other_fall() -> None:
     reference = np.array([0.5, 0.75])
-    choice = choose(PARABOLA, _objective(0.6, solver="epsilon"), reference, None)
+    choice = choose(PARABOLA, _objective(0.6, solver="epsilon", floors={"b": 1.0}), reference, None)
     assert PARABOLA[choice.index] == pytest.approx(reference, abs=STEP)
 
 
@@ -81,7 +81,9 @@ def test_floors_out_of_reach_are_said_and_missed_evenly() -> None:
     golden = (np.sqrt(5) - 1) / 2
     assert PARABOLA[choice.index] == pytest.approx([golden, golden], abs=STEP)
     assert choice.fallback == (
-        "no λ keeps every floor; the one that misses them by least was chosen (38.20%)"
+        "no λ keeps every floor; in the one that misses them by least "
+        "a reaches 0.618 of the reference, and objective.floors.a is 1; "
+        "b reaches 0.6181 of the reference, and objective.floors.b is 1"
     )
 
 
@@ -133,4 +135,4 @@ def test_between_equal_largest_regrets_the_others_decide_for_chebyshev() -> None
 
 def test_between_equals_in_the_goal_that_is_maximised_the_weights_decide() -> None:
     points = np.array([[1.0, 2.0, 1.5], [1.0, 1.5, 3.0], [0.5, 4.0, 4.0]])
-    assert choose(points, _of_three(solver="epsilon"), np.ones(3), None).index == 1
+    assert choose(points, _of_three(solver="epsilon", maximise="a"), np.ones(3), None).index == 1

@@ -90,7 +90,7 @@ def test_the_solution_is_a_checked_part_of_the_bundle(
 def test_every_solver_gives_the_same_bundle_twice(
     shop: Shop, champion: Path, tmp_path: Path, solver: str
 ) -> None:
-    spec = _with(shop.spec, solver=solver)
+    spec = _with(shop.spec, solver=solver, maximise="clicks")
     made = []
     for name in ("one", "two"):
         solve_objective(spec, shop.bundle(), shop.training_set, tmp_path / name, champion=champion)
@@ -109,7 +109,7 @@ def test_what_is_agreed_on_loses_no_goal_to_the_champion(
     shop: Shop, champion: Path, tmp_path: Path, solver: str
 ) -> None:
     summary = solve_objective(
-        _with(shop.spec, solver=solver),
+        _with(shop.spec, solver=solver, maximise="clicks"),
         shop.bundle(),
         shop.training_set,
         tmp_path / "out",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.evaluation.reading import codes, floats, read_split
+from shopguide.objective.reading import MOST
 from shopguide.spec import Spec
 
 Floats = NDArray[np.float64]
@@ -121,12 +122,13 @@ def _labelled(log: Path, spec: Spec) -> pa.Table:
 
 def _outcome(table: pa.Table, task: str, where: str) -> Floats:
     values = floats(table, task)
-    bad = ~(np.isfinite(values) & (values >= 0))
+    bad = ~((values >= 0) & (values <= MOST))  # true for NaN too
     if bad.any():
         row = int(np.argmax(bad))
         raise InvalidDataError(
             f"{where}, column {task}, row {row + 1}",
-            f"is {values[row]:g}, must be finite and not negative ({int(bad.sum()):,} rows in all)",
+            f"is {values[row]:g}, must be finite, not negative and at most {MOST:g} "
+            f"({int(bad.sum()):,} rows in all)",
             "Mend the log and build the training set again",
         )
     return values

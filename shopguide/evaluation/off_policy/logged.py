@@ -12,6 +12,9 @@ from shopguide.errors import InvalidDataError
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+LEAST_PROPENSITY = 1e-9
+"""Below it a single row would outweigh every log there is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Logged:
@@ -19,7 +22,7 @@ class Logged:
 
     Args:
         reward: outcome of the logged action [N], finite.
-        propensity: π₀(a_i | x_i) of the logged action [N], in (0, 1].
+        propensity: π₀(a_i | x_i) of the logged action [N], in [1e-9, 1].
         target: π(a_i | x_i) of the same action [N], in [0, 1].
         unit: index of what is independent, such as the user, 0 … U − 1 [N].
         weight: how many decisions a row stands for [N], ≥ 0.
@@ -94,8 +97,8 @@ def _refuse_bad(columns: dict[str, Floats], where: str) -> None:
     rules: dict[str, tuple[_Holds, str, str]] = {
         "reward": (np.isfinite, "a finite number", "Mend the outcome"),
         "propensity": (
-            lambda p: (p > 0) & (p <= 1),
-            "a probability above 0 and at most 1",
+            lambda p: (p >= LEAST_PROPENSITY) & (p <= 1),
+            f"a probability above 0 and at most 1, and no smaller than {LEAST_PROPENSITY:g}",
             "Log the probability with which the shop chose what it showed",
         ),
         "target": (lambda p: (p >= 0) & (p <= 1), "a probability", "Mend the target policy"),

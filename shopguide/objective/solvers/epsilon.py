@@ -1,8 +1,11 @@
 """ε-constraint: the most of one goal, with floors under the others."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shopguide.objective.problem import Choice, Problem, leximin
+
+Floats = NDArray[np.float64]
 
 
 def epsilon(problem: Problem) -> Choice:
@@ -24,11 +27,17 @@ def epsilon(problem: Problem) -> Choice:
     if not feasible.any():
         reached = relative[:, asked] / problem.floors[asked]
         index = leximin(reached)
-        missed = 1.0 - reached[index].min()
-        return Choice(
-            index,
-            f"no λ keeps every floor; the one that misses them by least was chosen ({missed:.2%})",
-        )
+        return Choice(index, _missed(problem, relative[index]))
     wanted = np.where(feasible, relative[:, problem.maximise], -np.inf)
     ties = np.flatnonzero(wanted == wanted.max())
     return Choice(int(ties[np.argmax(relative[ties] @ problem.weights)]))
+
+
+def _missed(problem: Problem, reached: Floats) -> str:
+    """Return which floors a point misses, and by how much; `reached` is F / F(reference) [K]."""
+    missed = [
+        f"{goal} reaches {value:.4g} of the reference, and objective.floors.{goal} is {floor:g}"
+        for goal, value, floor in zip(problem.goals, reached, problem.floors, strict=True)
+        if value < floor
+    ]
+    return f"no λ keeps every floor; in the one that misses them by least {'; '.join(missed)}"

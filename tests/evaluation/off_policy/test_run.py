@@ -162,10 +162,13 @@ def test_without_propensities_the_answer_is_a_plain_no(spec: Spec, tmp_path: Pat
     json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_propensities_of_zero_are_refused_by_row(spec: Spec, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [0.0, 1e-300, -0.5, 1.5])
+def test_propensities_of_next_to_nothing_are_refused_by_row(
+    spec: Spec, tmp_path: Path, value: float
+) -> None:
     bad = columns()
-    bad["propensity_score"][17] = 0.0
-    with pytest.raises(InvalidDataError, match=r"column propensity, row 18: is 0, must be"):
+    bad["propensity_score"][17] = value
+    with pytest.raises(InvalidDataError, match=rf"column propensity, row 18: is {value:g}, must"):
         ask(write_log(tmp_path / "log", bad), "uniform", spec=spec)
 
 
