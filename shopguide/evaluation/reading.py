@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError, ShopguideError
 from shopguide.features.reading import TrainingSet
-from shopguide.objective.reading import read_table
+from shopguide.objective.reading import (
+    instants_of,
+    known,
+    numbers,
+    read_table,
+    require_ids,
+)
 from shopguide.spec import Spec
 
 KEYS = ("request_id", "user_id", "item_id", "shown_at", "sample_weight")
@@ -29,8 +35,9 @@ def read_split(
         columns: what else to read.
 
     Raises:
-        ShopguideError: there is no such file, it is not Parquet, or a column is missing.
-        InvalidDataError: it holds no impression, or one without a key, a time or a weight.
+        ShopguideError: there is no such file, it is not Parquet, or a column is missing, of another
+            type, or without a key, a time or a weight.
+        InvalidDataError: it holds no impression.
     """
     file = Path(training_set)
     file = TrainingSet.open(file).file(split) if file.is_dir() else file
@@ -47,12 +54,12 @@ def read_split(
         raise InvalidDataError(
             str(file), "holds no impression", f"Widen split.{split}, or name another --split"
         )
-    for name in KEYS:
-        if table.column(name).null_count:
-            row = int(np.argmax(table.column(name).is_null().to_numpy()))
-            raise InvalidDataError(
-                f"{file}, column {name}, row {row + 1}", "is empty", "Build the training set again"
-            )
+    require_ids(table, str(file))
+    instants_of(table, str(file))
+    for name in ("sample_weight", *OPTIONAL, *spec.tasks, *spec.objective.outcomes):
+        if name in table.column_names:
+            numbers(table, name, str(file))
+    known(table.column("sample_weight"), str(file), "sample_weight")
     return table, file
 
 

@@ -20,6 +20,8 @@ Codes = NDArray[np.int64]
 MOST = 1e15
 """Largest outcome of an impression: beyond, doubles do not tell one unit from the next."""
 
+_IDS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+
 _MEND = "Mend the log and build the training set again"
 
 
@@ -60,6 +62,22 @@ def instants_of(table: pa.Table, where: str) -> pa.ChunkedArray:
         )
     known(column, where, "shown_at")
     return column
+
+
+def require_ids(table: pa.Table, where: str) -> None:
+    """Refuse keys that are missing in a row, or that are no ids.
+
+    Raises:
+        ShopguideError: names the column, and the first row.
+    """
+    for name in ("request_id", "user_id", "item_id"):
+        kind = table.schema.field(name).type
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not any(is_kind(inner) for is_kind in _IDS):
+            raise ShopguideError(
+                f"{where}, column {name}", f"is of type {kind}, expected text or integers", _MEND
+            )
+        known(table.column(name), where, name)
 
 
 def known(column: pa.ChunkedArray, where: str, name: str) -> None:

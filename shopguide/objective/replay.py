@@ -68,8 +68,7 @@ class Requests:
         reading.require_columns(table, needed_columns(spec), where)
         if not table.num_rows:
             raise InvalidDataError(where, "holds no impression", "Check the split's period")
-        for name in ("request_id", "user_id", "item_id"):
-            reading.known(table.column(name), where, name)
+        reading.require_ids(table, where)
         request = reading.coded(table.column("request_id"))
         users = reading.coded(table.column("user_id"))
         user = users.codes[request.first]

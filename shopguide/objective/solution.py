@@ -6,6 +6,7 @@ in it.
 """
 
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Literal, Self
 
@@ -98,6 +99,18 @@ class Solution(Document):
         if self.chosen >= len(self.front):
             msg = f"chosen is {self.chosen}, and the front has {len(self.front)} points"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _every_goal_has_a_value(self) -> Self:
+        points = {"reference_goals": self.reference_goals}
+        points |= {f"front.{place}": point.goals for place, point in enumerate(self.front)}
+        if self.champion is not None:
+            points["champion"] = self.champion.goals
+        for name, goals in points.items():
+            if set(goals) != set(self.objective.goals) or not all(map(isfinite, goals.values())):
+                msg = f"{name} does not hold a number for each of {', '.join(self.objective.goals)}"
+                raise ValueError(msg)
         return self
 
     @property

@@ -239,7 +239,7 @@ def test_what_is_missing_is_named(shop: Shop, bundle: Path, tmp_path: Path) -> N
     users = pa.array([None, *table.column("user_id").to_pylist()[1:]])
     broken = table.set_column(table.column_names.index("user_id"), "user_id", users)
     pq.write_table(broken, tmp_path / "test.parquet")
-    with pytest.raises(InvalidDataError, match="column user_id, row 1: is empty"):
+    with pytest.raises(ShopguideError, match="column user_id, row 1: is empty"):
         evaluate_bundle(bundle, tmp_path / "test.parquet")
     pq.write_table(table.slice(0, 0), tmp_path / "test.parquet")
     with pytest.raises(InvalidDataError, match="holds no impression"):

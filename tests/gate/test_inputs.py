@@ -13,6 +13,7 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import InvalidDataError, ShopguideError
+from shopguide.evaluation.measure import evaluate_bundle
 from shopguide.features.versions import feature_service
 from shopguide.gate import decide, read_decision
 from shopguide.gate.gains import baseline_scores
@@ -393,6 +394,19 @@ def test_what_cannot_be_read_exits_2(
     path = edited(shop, tmp_path / "bad.parquet", **{column: (7, value)})
     with pytest.raises(ShopguideError, match=what) as caught:
         decide(shop.spec, shop.model("good"), path, tmp_path / "out")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("column", "values"), [("item_id", [1]), ("shown_at", "noon")])
+def test_keys_and_times_of_another_type_exit_2(
+    shop: Shop, tmp_path: Path, column: str, values: object
+) -> None:
+    path = with_column(shop, tmp_path / "t.parquet", column, [values] * shop.table().num_rows)
+    with pytest.raises(ShopguideError, match=f"column {column}: is of type") as caught:
+        decide(shop.spec, shop.model("good"), path, tmp_path / "out")
+    assert caught.value.exit_code == 2
+    with pytest.raises(ShopguideError, match=f"column {column}: is of type") as caught:
+        evaluate_bundle(shop.model("good"), path)
     assert caught.value.exit_code == 2
 
 

@@ -53,3 +53,21 @@ def test_another_format_is_refused_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "solution.json").write_text(text, encoding="utf-8")
     with pytest.raises(ShopguideError, match=r"solution.json format: not a solution"):
         read_solution(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"goals":{"clicks":1.0,"purchases":2.0}', '"goals":{"clicks":1.0}'),
+        ('"goals":{"clicks":1.0,"purchases":2.0}', '"goals":{"clicks":1.0,"purchases":NaN}'),
+        ('"reference_goals":{"clicks":1.0,', '"reference_goals":{"taps":1.0,'),
+    ],
+)
+def test_a_front_without_a_number_for_each_goal_is_refused(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    text = _solution().model_dump_json()
+    assert old in text
+    (tmp_path / "solution.json").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ShopguideError, match=r"does not hold a number for each of clicks, purch"):
+        read_solution(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopguide.errors import InvalidDataError
+from shopguide.objective.reading import MOST
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -103,8 +104,8 @@ def _refuse_bad(columns: dict[str, Floats], where: str) -> None:
         ),
         "target": (lambda p: (p >= 0) & (p <= 1), "a probability", "Mend the target policy"),
         "sample_weight": (
-            lambda w: np.isfinite(w) & (w >= 0),
-            "finite and not negative",
+            lambda w: (w >= 0) & (w <= MOST),
+            f"finite, not negative and at most {MOST:g}",
             "Mend the weight",
         ),
     }

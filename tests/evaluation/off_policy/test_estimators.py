@@ -183,7 +183,7 @@ def test_a_cross_fitted_model_never_sees_the_unit_that_it_predicts() -> None:
         ("target", 1.01, "is 1.01"),
         ("reward", np.inf, "is inf, must be a finite number"),
         ("reward", np.nan, "is nan"),
-        ("weight", -1.0, "is -1, must be finite and not negative"),
+        ("weight", -1.0, "is -1, must be finite, not negative"),
     ],
 )
 def test_values_that_cannot_be_are_refused_by_row_and_column(
