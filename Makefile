@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 SPEC ?= specs/complete_journey.yaml
-PROFILE ?= quick
-OUT ?= runs/complete_journey
+PROFILE ?=
+OUT ?= runs/$(basename $(notdir $(SPEC)))
 PORT ?= 3000
 ARGS ?=
 BIN := .venv/bin
@@ -28,8 +28,8 @@ help: ## this list
 
 setup: .venv/dev.stamp ## .venv with everything that development needs
 
-run: .venv/run.stamp ## the main job: logs → features → model → gate → Bento → champion (PROFILE=quick|full, ARGS='--set a.b=c')
-	@$(BIN)/python -m pipelines run --spec $(SPEC) --profile $(PROFILE) --out $(OUT) $(ARGS)
+run: .venv/run.stamp ## the main job: logs → features → model → gate → Bento → champion (SPEC=FILE, PROFILE=quick|full, ARGS='--set a.b=c')
+	@$(BIN)/python -m pipelines run --spec $(SPEC) $(if $(PROFILE),--profile $(PROFILE)) --out $(OUT) $(ARGS)
 
 serve: .venv/run.stamp ## serve the champion on PORT
 	@$(BIN)/shopguide serve --spec $(SPEC) --port $(PORT) $(ARGS)

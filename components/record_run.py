@@ -16,8 +16,9 @@ def record_run(spec_text: str, run_id: str, status: PipelineTaskFinalStatus) -> 
     """
     from shopguide.registry import record_run
     from shopguide.spec import check_text
-    from shopguide.step import step
+    from shopguide.step import first_failure, step
 
     with step("record_run"):
         spec = check_text(spec_text, where=f"spec of run {run_id}")
-        record_run(spec, run_id=run_id, state=status.state, error=status.error_message)
+        error = first_failure() or status.error_message
+        record_run(spec, run_id=run_id, state=status.state, error=error)

@@ -1,16 +1,14 @@
 """Component: fail the run because the data is invalid; the champion stays as it is."""
 
-from kfp.dsl import HTML, Input
-
 from components._image import component
 
 
 @component
-def stop_on_invalid_data(report: Input[HTML]) -> None:
+def stop_on_invalid_data(failed: str) -> None:
     """Fail the run because the data is invalid; the champion stays as it is.
 
     Args:
-        report: Page of validate-data that says what failed.
+        failed: What failed, in words, from validate-data.
 
     Raises:
         InvalidDataError: always.
@@ -19,4 +17,6 @@ def stop_on_invalid_data(report: Input[HTML]) -> None:
     from shopguide.step import step
 
     with step("stop_on_invalid_data"):
-        raise InvalidDataError(report.uri, "the data is invalid", "Read the report, mend the data")
+        raise InvalidDataError(
+            "the data is invalid", failed, "Mend the data; data.html has every check"
+        )

@@ -1,6 +1,6 @@
 """Component: check the canonical log and the training set before anything is learnt from them."""
 
-from kfp.dsl import HTML, Artifact, Dataset, Input, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output, OutputPath
 
 from components._image import component
 
@@ -11,6 +11,7 @@ def validate_data(
     log: Input[Dataset],
     training_set: Input[Dataset],
     report: Output[HTML],
+    failed: OutputPath(str),  # type: ignore[valid-type]
 ) -> bool:
     """Check the canonical log and the training set before anything is learnt from them.
 
@@ -19,14 +20,18 @@ def validate_data(
         log: Canonical log, from prepare-logs.
         training_set: Training set, from materialize-features.
         report: What was checked and what failed, as one self-contained page.
+        failed: The first failed checks in words; empty if none failed.
 
     Returns:
         True iff every expectation holds.
     """
+    from pathlib import Path
+
     from shopguide.spec import load_spec
     from shopguide.step import step
     from shopguide.validation import validate_data
 
     with step("validate_data"):
         result = validate_data(load_spec(spec.path), log.path, training_set.path, report.path)
+        Path(failed).write_text(result.first_failures(), encoding="utf-8")
     return result.passes

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from shopguide.cli.common import (
     AsJson,
     Overrides,
     Profile,
     SpecPath,
+    console,
     print_json,
     run_app,
     stderr,
@@ -69,14 +69,14 @@ def run(
 
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
     # bound to today's streams: while kfp runs, what goes to sys.stdout goes to its log
-    console = Console(file=sys.stderr if as_json else sys.stdout)
+    screen = console(sys.stderr if as_json else sys.stdout)
     shown = f"{loaded.name}, profile {loaded.profile}" if loaded.profile else loaded.name
-    console.print(f"{shown} → {out}", highlight=False)
-    result = run_locally(loaded, out, console, resume=resume)
+    screen.print(f"{shown} → {out}", highlight=False)
+    result = run_locally(loaded, out, screen, resume=resume)
     if as_json:
         print_json(result.to_dict())
     else:
-        print_summary(result, console)
+        print_summary(result, screen)
 
 
 if __name__ == "__main__":

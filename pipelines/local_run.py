@@ -21,6 +21,7 @@ from pipelines.failures import explain
 from pipelines.outcome import RunResult, clear, gather, keep_data_page
 from pipelines.progress import Progress, read_events
 from pipelines.spec_text import spec_text
+from pipelines.summary import shown
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
 from shopguide.spec.simulator import Simulator
@@ -59,7 +60,7 @@ def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False
         finally:
             page = keep_data_page(root, out)
             if page is not None:
-                console.print(f"data      {page}", highlight=False, soft_wrap=True)
+                console.print(f"data      {shown(page)}", highlight=False, soft_wrap=True)
         finished = read_events(events)
         result = gather(root, out, run_id, finished)
     _mark(out, run_id, "finished")

@@ -1,7 +1,9 @@
 """What a finished run left, gathered from kfp's own layout."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ class RunResult:
         promoted: whether the champion changed; a promoted verdict still needs a blessed Bento.
         decision: path of decision.json; None when the data was invalid.
         report: path of the page to read first.
+        model: path of the bundle that was judged, promoted or not.
         bento: tag of the Bento that was built.
         champion_version: version of the champion after the run; None when there is none.
         steps: what each step took.
@@ -29,6 +32,7 @@ class RunResult:
     promoted: bool
     decision: str | None
     report: str
+    model: str
     bento: str | None
     champion_version: str | None
     steps: list[StepEvent]
@@ -44,7 +48,9 @@ class RunResult:
         return fields
 
 
-_FILES = ("decision.json", "report.html", "report.md", "data.html", "bento.txt")
+_DECISION = ("decision.json", "report.html", "report.md")
+_FILES = (*_DECISION, "data.html", "bento.txt")
+_FOLDERS = {"model": "bundle.json", "training_set": "training_set.json"}  # each with its marker
 
 
 def clear(out: Path) -> None:
@@ -54,13 +60,13 @@ def clear(out: Path) -> None:
         out: directory of the results.
 
     Raises:
-        ShopguideError: it holds a `model` that no run has written.
+        ShopguideError: it holds a `model` or `training_set` that no run has written.
     """
-    model = out / "model"
-    if model.exists() and not (model / "bundle.json").is_file():
-        raise ShopguideError(
-            str(model), "exists and is no bundle of an earlier run", "Name another --out"
-        )
+    for folder, marker in _FOLDERS.items():
+        if (out / folder).exists() and not (out / folder / marker).is_file():
+            raise ShopguideError(
+                str(out / folder), "exists and is not of an earlier run", "Name another --out"
+            )
     for name in _FILES:
         (out / name).unlink(missing_ok=True)
 
@@ -83,7 +89,9 @@ def keep_data_page(root: Path, out: Path) -> Path | None:
 
 
 def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunResult:
-    """Copy the newest outputs of the steps from kfp's layout to where a user looks for them.
+    """Bring the newest outputs of the steps from kfp's layout to where a user looks for them.
+
+    The next run writes over them; the decision is kept in `history/RUN_ID` too.
 
     Args:
         root: kfp's pipeline root of this run id.
@@ -92,9 +100,14 @@ def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunRe
         events: what the steps recorded.
     """
     gate = _output(root, "evaluate-gate", "decision")
-    for name in ("decision.json", "report.html", "report.md"):
+    kept = out / "history" / run_id
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in _DECISION:
         shutil.copyfile(gate / name, out / name)
+        shutil.copyfile(gate / name, kept / name)
     _replace_tree(_output(root, "solve-objective", "solved"), out / "model")
+    training_set = _output(root, "materialize-features", "training_set")
+    _replace_tree(training_set, out / "training_set", copy=_link)
     decision = json.loads((out / "decision.json").read_text(encoding="utf-8"))
     bento = None
     if any(event.step == "package_bento" for event in events):
@@ -109,18 +122,29 @@ def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunRe
         promoted=promoted,
         decision=str(out / "decision.json"),
         report=str(out / "report.html"),
+        model=str(out / "model"),
         bento=bento,
         champion_version=version or None,
         steps=events,
     )
 
 
-def _replace_tree(source: Path, target: Path) -> None:
+def _replace_tree(
+    source: Path, target: Path, copy: Callable[[str, str], object] = shutil.copy2
+) -> None:
     staged = target.with_name(f".{target.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
-    shutil.copytree(source, staged)
+    shutil.copytree(source, staged, copy_function=copy)
     shutil.rmtree(target, ignore_errors=True)
     staged.rename(target)
+
+
+def _link(source: str, target: str) -> None:
+    """Give a large file a second name; where the file system cannot, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _output(root: Path, task: str, name: str) -> Path:

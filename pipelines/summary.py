@@ -26,11 +26,23 @@ def print_summary(result: RunResult, console: Console) -> None:
     reasons = ", ".join(decision["reasons"])
     if reasons:
         console.print(f"reasons   {reasons}", highlight=False, soft_wrap=True)
-    console.print(f"report    {result.report}", highlight=False, soft_wrap=True)
-    console.print(f"decision  {result.decision}", highlight=False, soft_wrap=True)
-    if result.bento:
-        console.print(f"bento     {result.bento}", highlight=False, soft_wrap=True)
-    console.print(f"champion  {result.champion_version or 'none'}", highlight=False)
+    whose = "" if result.promoted else " (the challenger's; `shopguide champion` has the other)"
+    lines = {
+        "report": shown(result.report),
+        "decision": shown(result.decision),
+        "model": shown(result.model) + (whose if result.champion_version else ""),
+        "bento": result.bento,
+        "champion": result.champion_version or "none",
+    }
+    for name, text in lines.items():
+        if text:
+            console.print(f"{name:<10}{text}", highlight=False, soft_wrap=True, markup=False)
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as a person would type it here: relative, if it is below this directory."""
+    below = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if below else str(path)
 
 
 def _verdict(result: RunResult, decision: dict[str, object]) -> str:

@@ -67,6 +67,6 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
                 ).set_caching_options(False)
 
         with dsl.Else(name="data-is-invalid"):
-            steps.stop_on_invalid_data(report=validated.outputs["report"]).set_caching_options(
+            steps.stop_on_invalid_data(failed=validated.outputs["failed"]).set_caching_options(
                 False
             )

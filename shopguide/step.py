@@ -80,6 +80,23 @@ def step(name: str) -> Iterator[None]:
     _finish(name, "done", started, {})
 
 
+def first_failure() -> str | None:
+    """Return what the first failed step of this run said, with its name, in one line.
+
+    None where no step failed, or where steps keep no file of events, as on a cluster.
+    """
+    path = Path(os.environ.get(EVENTS_VARIABLE, ""))
+    if not path.is_file():
+        return None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        if event["event"] == "failed":
+            first, *others = str(event["error"]).splitlines() or [""]
+            more = f" (and {len(others)} more)" if others else ""
+            return f"{event['step'].replace('_', '-')}: {first}{more}"
+    return None
+
+
 @contextmanager
 def _holding_locks() -> Iterator[None]:
     """Hold the runner's locks for as long as the step works, even if the runner is killed."""

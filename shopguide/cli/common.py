@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -27,8 +27,17 @@ DEFAULT_SPEC = Path("specs/complete_journey.yaml")
 DEBUG_VARIABLE = "SHOPGUIDE_DEBUG"
 """Environment variable that asks for the traceback of an internal error."""
 
-stderr = Console(stderr=True)
-stdout = Console()
+_WIDE = 1000  # columns, where nobody's window cuts a line
+
+
+def console(file: TextIO) -> Console:
+    """Open a console that wraps lines for a terminal, and never for a file or a pipe."""
+    free = not file.isatty() and "COLUMNS" not in os.environ
+    return Console(file=file, width=_WIDE if free else None)
+
+
+stderr = Console(stderr=True, width=console(sys.stderr).width)
+stdout = Console(width=console(sys.stdout).width)
 
 
 def print_json(result: object) -> None:

@@ -1,8 +1,7 @@
 """`shopguide history`: champions, runs and decisions."""
 
 from dataclasses import asdict
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from shopguide.cli.common import (
     DEFAULT_SPEC,
@@ -13,6 +12,12 @@ from shopguide.cli.common import (
     print_json,
     stdout,
 )
+
+if TYPE_CHECKING:
+    from shopguide.registry import HistoryEntry
+
+_NARROW = 110
+"""Columns of a terminal below which reasons stand on a line of their own."""
 
 
 def history(
@@ -32,20 +37,35 @@ def history(
     if not entries:
         stdout.print("nothing yet: `python -m pipelines run` makes the first champion")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("when (UTC)", "what", "version", "J − 1", "lower", "reasons"):
-        table.add_column(title, justify="right" if title in ("J − 1", "lower") else "left")
+    heads = ("when (UTC)", "what", "version", "J − 1", "lower", "against", "reasons")
+    stdout.print(_row(*heads), style="dim", soft_wrap=True)
     for entry in entries:
-        table.add_row(
-            f"{entry.at:%Y-%m-%d %H:%M:%S}",
-            entry.kind,
-            f"{entry.version or ''}{' ← champion' if entry.is_champion else ''}",
-            _percent(entry.gain),
-            _percent(entry.lower),
-            ", ".join(entry.reasons),
-        )
-    stdout.print(table, highlight=False)
+        stdout.print(_entry(entry), highlight=False, markup=False, soft_wrap=True)
+
+
+def _entry(entry: "HistoryEntry") -> str:
+    gain, lower, against = entry.gain, entry.lower, "champion"
+    if gain is None:
+        gain, lower, against = entry.baseline_gain, entry.baseline_lower, "baseline"
+    return _row(
+        f"{entry.at:%Y-%m-%d %H:%M:%S}",
+        entry.kind,
+        f"{entry.version or '–'}{' ← champion' if entry.is_champion else ''}",
+        _percent(gain),
+        _percent(lower),
+        "–" if gain is None else against,
+        ", ".join(entry.reasons),
+    )
+
+
+def _row(when: str, *rest: str) -> str:
+    """Return a line that a terminal of 80 columns holds; there, reasons stand below it."""
+    what, version, gain, lower, against, reasons = rest
+    line = f"{when:<21}{what:<10}{version:<14}{gain:>10}{lower:>10}  {against:<9}"
+    if not reasons:
+        return line.rstrip()
+    return f"{line}{reasons}" if stdout.width >= _NARROW else f"{line.rstrip()}\n  {reasons}"
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:+.2f} %"
+    return "–" if value is None else f"{100 * value:+.2f} %"

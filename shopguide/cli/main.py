@@ -21,6 +21,7 @@ _VERBS = {
     "gate": "Decide on a challenger, or audit the gate itself.",
     "package": "Build the Bento and bless it over HTTP.",
     "promote": "Register a bundle that passed the gate, and make it the champion.",
+    "champion": "Copy the champion's bundle out of the registry.",
     "history": "List champions, runs and decisions.",
     "rollback": "Return to the former champion.",
     "serve": "Serve the champion.",

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from shopguide.cli.common import DEFAULT_SPEC, Overrides, Profile, SpecPath, stderr
-from shopguide.errors import ShopguideError
 
 
 def serve(
@@ -17,13 +16,13 @@ def serve(
 ) -> None:
     """Serve the champion's Bento in the foreground."""
     from shopguide.packaging import serve as serve_bento
-    from shopguide.registry import champion_bento
+    from shopguide.registry import NoChampionError, champion_bento
     from shopguide.spec import load_spec
 
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
     found = champion_bento(loaded)
     if found is None:
-        raise ShopguideError(
+        raise NoChampionError(
             f"registry, model {loaded.name}",
             "there is no champion with a Bento",
             "Run `make run` first",

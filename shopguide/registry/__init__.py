@@ -15,12 +15,19 @@ from shopguide.registry.runs import (
     record_refusal,
     record_run,
 )
-from shopguide.registry.versions import champion_bento, fetch_champion
+from shopguide.registry.versions import (
+    NoChampionError,
+    champion_bento,
+    copy_champion,
+    fetch_champion,
+)
 
 __all__ = [
     "HistoryEntry",
+    "NoChampionError",
     "NotPromotedError",
     "champion_bento",
+    "copy_champion",
     "fetch_champion",
     "history",
     "promote_model",

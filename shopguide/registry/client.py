@@ -23,7 +23,16 @@ def registry_uri(spec: Spec) -> str:
     """Return the tracking URI: the spec's own, or sqlite in its home."""
     if spec.registry.uri is not None:
         return spec.registry.uri
-    return f"sqlite:///{Path(spec.home).resolve() / 'mlflow.db'}"
+    return f"sqlite:///{_sqlite(spec)}"
+
+
+def registry_exists(spec: Spec) -> bool:
+    """Tell whether there may be something to read: who only asks makes no registry."""
+    return spec.registry.uri is not None or _sqlite(spec).exists()
+
+
+def _sqlite(spec: Spec) -> Path:
+    return Path(spec.home).resolve() / "mlflow.db"
 
 
 def open_client(spec: Spec) -> "MlflowClient":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shopguide.gate import Decision, Ledger, Look, PastDecision, SpendingTerms, read_decision
-from shopguide.registry.client import experiment, open_client
+from shopguide.registry.client import experiment, open_client, registry_exists
 from shopguide.registry.versions import champion
 from shopguide.spec import Spec
 
@@ -28,8 +28,10 @@ class HistoryEntry:
         at: when, UTC.
         kind: promoted, refused, failed or rollback.
         version: of the champion that it made; None when the champion stayed.
-        gain: estimate of J − 1; None where nothing was compared.
+        gain: estimate of J − 1 against the champion; None where none was compared with.
         lower: its lower bound.
+        baseline_gain: the same against the baseline, where there was no champion yet.
+        baseline_lower: its lower bound.
         reasons: reason codes, or what was said.
         checksum: of the challenger's bundle.
         is_champion: whether its version serves now.
@@ -40,6 +42,8 @@ class HistoryEntry:
     version: str | None
     gain: float | None
     lower: float | None
+    baseline_gain: float | None
+    baseline_lower: float | None
     reasons: Sequence[str]
     checksum: str | None
     is_champion: bool
@@ -119,7 +123,7 @@ def record_run(spec: Spec, *, run_id: str, state: str, error: str | None) -> Non
         spec: reads `registry`.
         run_id: id of the pipeline's run.
         state: as KFP names it: SUCCEEDED, FAILED or CANCELLED.
-        error: KFP's message, if any.
+        error: what the failed step said, or KFP's message, if any.
     """
     if state == "SUCCEEDED":
         return
@@ -129,6 +133,8 @@ def record_run(spec: Spec, *, run_id: str, state: str, error: str | None) -> Non
 
 def history(spec: Spec) -> list[HistoryEntry]:
     """Return what happened, the newest first."""
+    if not registry_exists(spec):
+        return []
     client = open_client(spec)
     now = champion(client, spec)
     return [_entry(run, None if now is None else now.version) for run in _runs(client, spec)]
@@ -143,6 +149,8 @@ def read_ledger(spec: Spec) -> Ledger:
     Raises:
         ShopguideError: the registry cannot be reached.
     """
+    if not registry_exists(spec):
+        return Ledger()
     client = open_client(spec)
     runs = _runs(client, spec)
     entries = [_entry(run, None) for run in runs[:_SHOWN]]
@@ -177,13 +185,21 @@ def decision_tags(decision: Decision) -> dict[str, str]:
 
 
 def decision_metrics(decision: Decision) -> dict[str, float]:
-    """Return the numbers of a decision: J − 1 with its bounds, and each goal's change."""
+    """Return the numbers of a decision: J − 1 with its bounds, and each goal's change.
+
+    Without a champion there is no J − 1, and the gain over the baseline stands apart from it.
+    """
     metrics: dict[str, float] = {}
     if decision.objective is not None:
         metrics = {
             "gain_estimate": decision.objective.estimate,
             "gain_lower": decision.objective.lower,
             "gain_upper": decision.objective.upper,
+        }
+    elif decision.baseline is not None:
+        metrics = {
+            "baseline_gain_estimate": decision.baseline.estimate,
+            "baseline_gain_lower": decision.baseline.lower,
         }
     for name, goal in decision.goals.items():
         if goal.change is not None:
@@ -238,14 +254,17 @@ def _started(run: Any) -> datetime:  # noqa: ANN401 - MLflow's Run
 def _entry(run: Any, champion_version: str | None) -> HistoryEntry:  # noqa: ANN401 - MLflow's Run
     tags, metrics = run.data.tags, run.data.metrics
     version = tags.get("version")
-    reasons = tags.get("reasons", "")
+    said = tags.get("reasons", "")
+    codes = tags["kind"] in ("promoted", "refused")  # what people and steps say may hold commas
     return HistoryEntry(
         at=_started(run),
         kind=tags["kind"],
         version=version,
         gain=metrics.get("gain_estimate"),
         lower=metrics.get("gain_lower"),
-        reasons=tuple(reason for reason in reasons.split(", ") if reason),
+        baseline_gain=metrics.get("baseline_gain_estimate"),
+        baseline_lower=metrics.get("baseline_gain_lower"),
+        reasons=tuple(filter(None, said.split(", ") if codes else [said])),
         checksum=tags.get("checksum"),
         is_champion=version is not None and version == champion_version,
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from shopguide.bundle import load_bundle
 from shopguide.bundle.manifest import MANIFEST
+from shopguide.errors import ShopguideError
 from shopguide.files import atomic_directory
-from shopguide.registry.client import CHAMPION, open_client
+from shopguide.registry.client import CHAMPION, open_client, registry_exists
 from shopguide.spec import Spec
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle"
 """Folder of a run's artifacts that holds the bundle."""
+
+
+class NoChampionError(ShopguideError):
+    """Nothing was promoted yet: the answer is no (exit code 1)."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,9 @@ def fetch_champion(spec: Spec, out: str | Path) -> str | None:
     Raises:
         ShopguideError: the registry cannot be reached, or the bundle was changed.
     """
+    if not registry_exists(spec):
+        with atomic_directory(out, marker=MANIFEST):
+            return None
     from mlflow.artifacts import download_artifacts
 
     client = open_client(spec)
@@ -92,6 +102,28 @@ def fetch_champion(spec: Spec, out: str | Path) -> str | None:
                 downloaded.rmdir()
             load_bundle(folder)
     return None if found is None else found.version
+
+
+def copy_champion(spec: Spec, out: str | Path) -> str:
+    """Copy the champion's bundle for people and other verbs to read.
+
+    Args:
+        spec: reads `registry`, `home` and `name`.
+        out: directory to write.
+
+    Returns:
+        The champion's version.
+
+    Raises:
+        NoChampionError: there is none yet; nothing is written.
+    """
+    if not registry_exists(spec) or champion(open_client(spec), spec) is None:
+        raise NoChampionError(
+            f"registry, model {spec.name}", "there is no champion", "Run the pipeline first"
+        )
+    version = fetch_champion(spec, out)
+    assert version is not None, "champions are moved, never taken away"
+    return version
 
 
 def champion_bento(spec: Spec) -> tuple[str, str] | None:

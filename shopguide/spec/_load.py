@@ -40,10 +40,7 @@ def load_spec(
     chosen = profile or (document.get("profile") if profiles else None)
     if chosen is not None:
         if chosen not in profiles:
-            known = ", ".join(map(str, profiles)) or "none"
-            raise ShopguideError(
-                f"{path} profiles", f"no profile {chosen!r}; found {known}", "Name one of these"
-            )
+            raise _no_profile(path, chosen, profiles)
         for dotted, value in _flatten(profiles[chosen], f"{path} profiles.{chosen}").items():
             override(document, dotted, value)
         document["profile"] = chosen
@@ -55,6 +52,15 @@ def load_spec(
             )
         override(document, dotted, _parse_value(assignment, text))
     return _validate(document, str(path))
+
+
+def _no_profile(path: str | Path, chosen: str, profiles: Mapping[str, object]) -> ShopguideError:
+    if not profiles:
+        what = f"no profile {chosen!r}: the spec has no profiles"
+        return ShopguideError(str(path), what, "Leave --profile out")
+    known = ", ".join(map(str, profiles))
+    what = f"no profile {chosen!r}; found {known}"
+    return ShopguideError(f"{path} profiles", what, "Name one of these")
 
 
 def check_text(text: str, *, where: str) -> Spec:

@@ -76,6 +76,12 @@ class ValidationResult:
         """The warnings that were found."""
         return [check for check in self.checks if not check.passes and check.severity == "warning"]
 
+    def first_failures(self, most: int = 3) -> str:
+        """Say in one line what failed: the first few errors, and how many more there are."""
+        texts = [f"{c.where}: {c.found}, expected: {c.expected}" for c in self.failures]
+        more = [f"and {len(texts) - most} more"] if len(texts) > most else []
+        return "; ".join([*texts[:most], *more])
+
     def to_dict(self) -> dict[str, object]:
         """Return everything for `--json`."""
         return {"passes": self.passes, **asdict(self)}
