@@ -61,7 +61,7 @@ def _entry(entry: "HistoryEntry") -> str:
 def _row(when: str, *rest: str) -> str:
     """Return a line that a terminal of 80 columns holds; there, reasons stand below it."""
     what, version, gain, lower, against, reasons = rest
-    line = f"{when:<21}{what:<10}{version:<14}{gain:>10}{lower:>10}  {against:<9}"
+    line = f"{when:<21}{what:<10}{version:<14}{gain:>10}{lower:>10}  {against:<10}"
     if not reasons:
         return line.rstrip()
     return f"{line}{reasons}" if stdout.width >= _NARROW else f"{line.rstrip()}\n  {reasons}"

@@ -30,6 +30,9 @@ def test_a_run_leaves_what_it_promises(planted_run: PlantedRun) -> None:
     left = {path.name for path in planted_run.out.iterdir()}
     assert left >= {"decision.json", "report.html", "report.md", "data.html", "model", "bento.txt"}
     assert (planted_run.out / "model" / "bundle.json").is_file()
+    assert (planted_run.out / "training_set" / "training_set.json").is_file()
+    (kept,) = (planted_run.out / "history").iterdir()
+    assert (kept / "report.html").is_file()
     blessed = planted_run.printed["bento"]
     assert (planted_run.out / "bento.txt").read_text().split()[0] == blessed
     for page in ("report.html", "data.html"):
@@ -88,13 +91,14 @@ def test_invalid_data_stops_the_run_and_leaves_the_champion(
         out=tmp_path / "invalid",
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "the data is invalid" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     page = (tmp_path / "invalid" / "data.html").read_text()
     assert "Invalid" in page
     assert "never shown" in page
     history = json.loads(planted_run.shopguide("history", "--json").stdout)
     assert history[0]["kind"] == "failed"
+    assert "the data is invalid: " in done.stderr
+    assert "the data is invalid: " in history[0]["reasons"][0]
     assert [e["version"] for e in history if e["is_champion"]] == ["1"]
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipelines.failures import explain
 from pipelines.progress import Progress, StepEvent, read_events
-from shopguide.step import EVENTS_VARIABLE
+from shopguide.step import EVENTS_VARIABLE, first_failure
 
 _STEP = """
 from shopguide.errors import InvalidDataError, ShopguideError
@@ -50,6 +50,18 @@ def test_a_users_mistake_is_told_without_a_traceback(tmp_path: Path, error: str,
     said = explain(RuntimeError("kfp"), read_events(tmp_path / "events"), tmp_path / "log")
     assert str(said) == "a.csv, row 3: is empty. Fill it"
     assert said.exit_code == code
+
+
+def test_the_first_failure_of_a_run_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(EVENTS_VARIABLE, raising=False)
+    assert first_failure() is None
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events"))
+    assert first_failure() is None
+    one = "ShopguideError('a.csv, row 3', 'is empty', 'Fill it')"
+    _run(f"raise ShopguideError.combined([{one}, {one}])", tmp_path / "events")
+    assert first_failure() == "train-mtl: a.csv, row 3: is empty. Fill it (and 1 more)"
 
 
 def test_a_slip_of_ours_keeps_its_traceback_and_is_no_users_mistake(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def _decision(challenger: Path, champion: Path | None, verdict: Verdict, alpha: 
     gate = Gate(min_gain=asked, floors={"click": Floor(auc=0.5)}, baseline="price")
     gains = Gains(
         goals={"ctr": GoalChange("clicks", 1.0, 0.1, 0.102, 0.02, 0.01, 0.03, 0.0, passes=True)},
-        objective=ObjectiveChange(0.02, 0.01, 0.03, asked, passes=asked < 0.01),
+        objective=ObjectiveChange(0.02, 0.01, 0.03, asked, passes=asked < 0.01) if held else None,
         baseline=BaselineChange("price", 0.02, 0.01, 0.03, 0.0, passes=True, goals={}),
     )
     broken = Guard("golden:challenger", None, 1e-5, "at_most", passes=False)

@@ -10,9 +10,12 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
+from shopguide.gate import Ledger
 from shopguide.registry import (
+    NoChampionError,
     NotPromotedError,
     champion_bento,
+    copy_champion,
     fetch_champion,
     history,
     promote_model,
@@ -41,6 +44,12 @@ def test_there_is_no_champion_at_first(spec: Spec, tmp_path: Path) -> None:
     assert fetch_champion(spec, tmp_path / "champion") is None
     assert list((tmp_path / "champion").iterdir()) == []
     assert history(spec) == []
+    assert read_ledger(spec) == Ledger()
+    with pytest.raises(NoChampionError, match="there is no champion") as caught:
+        copy_champion(spec, tmp_path / "copy")
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "copy").exists()
+    assert not Path(spec.home).exists(), "who only asks makes no registry"
 
 
 def test_the_champion_is_fetched_as_it_was_registered(
@@ -50,6 +59,8 @@ def test_the_champion_is_fetched_as_it_was_registered(
     fetched = load_bundle(tmp_path / "champion")
     assert fetched.manifest.checksum == load_bundle(first).manifest.checksum
     assert fetched.fusion == load_bundle(first).fusion
+    assert copy_champion(spec, tmp_path / "copy") == "1"
+    assert load_bundle(tmp_path / "copy").manifest == fetched.manifest
 
 
 def test_promoting_again_changes_nothing(spec: Spec, first: Path, decide: Decide) -> None:
@@ -189,13 +200,21 @@ def test_refusals_and_failures_are_in_the_history(
 ) -> None:
     second = make_bundle(0.2)
     record_refusal(spec, second, decide(second, first, "refuse"), reason="gate")
-    record_run(spec, run_id="r1", state="FAILED", error="the data is invalid")
+    record_run(spec, run_id="r1", state="FAILED", error="prepare-logs: a.csv, row 3: is empty")
     record_run(spec, run_id="r2", state="SUCCEEDED", error=None)
     entries = history(spec)
     assert [entry.kind for entry in entries] == ["failed", "refused", "promoted"]
+    assert entries[0].reasons == ("prepare-logs: a.csv, row 3: is empty",)
     assert entries[1].reasons == ("gain_not_shown",)
     assert entries[1].gain == pytest.approx(0.02)
     assert [entry.is_champion for entry in entries] == [False, False, True]
+
+
+@pytest.mark.usefixtures("first")
+def test_a_first_promotion_has_its_gain_over_the_baseline(spec: Spec) -> None:
+    (entry,) = history(spec)
+    assert (entry.gain, entry.lower) == (None, None)
+    assert (entry.baseline_gain, entry.baseline_lower) == pytest.approx((0.02, 0.01))
 
 
 @pytest.mark.usefixtures("first")

@@ -151,6 +151,9 @@ def test_a_missing_file_and_a_missing_profile_are_explained(
         load_spec(tmp_path / "no\0name.yaml")
     with pytest.raises(ShopguideError, match="no profile 'huge'; found quick, full"):
         load_spec(complete_journey_spec, profile="huge")
+    plain = complete_journey_spec.parent / "rees46.yaml"
+    with pytest.raises(ShopguideError, match="the spec has no profiles"):
+        load_spec(plain, profile="quick")
 
 
 def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
