@@ -133,13 +133,15 @@ def _print(decision: Decision, out: Path) -> None:
     from rich.markup import escape
 
     from shopguide.gate.charts import forest_rows
-    from shopguide.gate.wording import headline, percent, verdict_sentence
+    from shopguide.gate.wording import choice_sentences, headline, percent, verdict_sentence
 
     colour = {"promote": "green", "refuse": "red", "invalid": "yellow"}[decision.verdict]
     stdout.print(f"[bold {colour}]{headline(decision)}[/]", highlight=False)
     stdout.print(escape(verdict_sentence(decision)), highlight=False)
     for reason in decision.because[1:]:
         stdout.print(f"  also: {escape(reason)}", highlight=False)
+    for sentence in choice_sentences(decision):
+        stdout.print(escape(sentence), highlight=False)
     if len(decision.candidates) > 1:
         stdout.print(_candidates(decision))
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -54,6 +54,8 @@ def _impossible(decision: Decision) -> Iterator[str]:
     if spending is not None and not 0 <= spending.alpha <= spending.budget < 0.5:
         yield f"spending: takes {spending.alpha:g} of {spending.budget:g}"
     for number, candidate in enumerate(decision.candidates):
+        if candidate.model.chosen_from < 1:
+            yield f"candidates.{number}.model.chosen_from: is {candidate.model.chosen_from}"
         latency = candidate.latency_p99_ms
         if latency is not None and not latency > 0:
             yield f"candidates.{number}.latency_p99_ms: is {latency:g}, must be above 0"

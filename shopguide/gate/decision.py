@@ -32,6 +32,8 @@ class ModelEntry:
         checksum: of the bundle, all files.
         tasks: what it predicts.
         fusion: λ by task.
+        chosen_from: how many models were trained, of which this one did best on the validation
+            period; itself included.
     """
 
     version: str
@@ -39,6 +41,7 @@ class ModelEntry:
     feature_service: str
     tasks: tuple[str, ...]
     fusion: Mapping[str, float]
+    chosen_from: int
 
 
 @dataclass(frozen=True, slots=True)

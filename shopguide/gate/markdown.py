@@ -8,6 +8,7 @@ from shopguide.gate.decision import BaselineChange, Decision, ObjectiveChange
 from shopguide.gate.wording import (
     RULES,
     budget_sentence,
+    choice_sentences,
     count,
     guard_name,
     guard_text,
@@ -89,8 +90,9 @@ def _bounds(decision: Decision) -> str:
 
 
 def _candidates(decision: Decision) -> str:
+    chosen = [plain(sentence) for sentence in choice_sentences(decision)]
     if len(decision.candidates) == 1 and decision.tried == 1:
-        return ""
+        return "\n\n".join(["### Candidates", *chosen]) if chosen else ""
     rows = []
     for candidate in decision.candidates:
         shown = candidate.objective or candidate.baseline
@@ -100,7 +102,7 @@ def _candidates(decision: Decision) -> str:
         rows.append([name, *map(percent, figures), against])
     head = ["candidate", "J − 1", "lower", "upper", "against it"]
     said = f"{count(decision.tried)} were compared on this test period; the bounds hold together."
-    return "### Candidates\n\n" + _table(head, rows) + "\n\n" + said
+    return "\n\n".join(["### Candidates", _table(head, rows), said, *chosen])
 
 
 def _before(decision: Decision) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shopguide.bundle import Bundle, load_bundle
+from shopguide.bundle.choice import read_choice
 from shopguide.errors import ShopguideError
 from shopguide.gate.decision import ModelEntry, Period
 from shopguide.logs.splits import instants
@@ -113,6 +114,9 @@ def entry(bundle: Bundle, version: str | None) -> ModelEntry:
     Args:
         bundle: with fusion weights.
         version: its version in the registry; None: the bundle's own.
+
+    Raises:
+        ShopguideError: its record of the training counts no candidates.
     """
     assert bundle.fusion is not None, "checked when it was opened"
     return ModelEntry(
@@ -121,6 +125,7 @@ def entry(bundle: Bundle, version: str | None) -> ModelEntry:
         feature_service=bundle.manifest.feature_service,
         tasks=tuple(task.name for task in bundle.manifest.tasks),
         fusion=dict(bundle.fusion.weights),
+        chosen_from=read_choice(bundle.path).candidates,
     )
 
 

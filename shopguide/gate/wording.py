@@ -134,6 +134,17 @@ def budget_sentence(spending: Spending) -> str:
     )
 
 
+def choice_sentences(decision: Decision) -> list[str]:
+    """Return which challengers training chose among several, and what that costs their bounds."""
+    return [
+        f"{one.model.version} is the best of {count(one.model.chosen_from)} models that were "
+        "trained, by the validation period. The others never met this test period, so the choice "
+        "leaves its bounds as they are."
+        for one in decision.candidates
+        if one.model.chosen_from > 1
+    ]
+
+
 def optimism_sentence(optimism: Optimism) -> str:
     """Return J where λ was chosen beside J where it is judged."""
     return (

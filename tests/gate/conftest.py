@@ -81,6 +81,7 @@ class Notes(Document):
 
     rows: int = 0
     seed: int = 0
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,12 @@ class Shop:
         champion: Path | None = None,
         golden_off: float = 0.0,
         golden_rows: int = 4,
+        candidates: int = 1,
     ) -> Path:
         """Write a bundle, its λ solved, and return its folder; with a champion, its front too.
 
-        What its golden rows say of clicks is `golden_off` from what it predicts.
+        What its golden rows say of clicks is `golden_off` from what it predicts; training chose it
+        from so many candidates.
         """
         out = self.folder / name
         if (out / "bundle.json").exists():
@@ -120,7 +123,8 @@ class Shop:
         place = made.golden.column_names.index("prediction_click")
         said = made.golden["prediction_click"].to_numpy() + golden_off
         golden = made.golden.set_column(place, "prediction_click", pa.array(said))
-        write_bundle(raw, replace(made, golden=golden.slice(0, golden_rows)))
+        training = Notes(seed=seed, candidates=candidates)
+        write_bundle(raw, replace(made, golden=golden.slice(0, golden_rows), training=training))
         tasks = fusion or {"click": 0.5, "order_value": 0.5}
         found = solution(spec or self.spec, champion) if champion else None
         means = {"click": 0.3, "order_value": 1.0}

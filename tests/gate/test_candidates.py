@@ -97,6 +97,29 @@ def test_candidates_that_are_not_here_keep_their_share(shop: Shop, tmp_path: Pat
     assert decision.confidence == pytest.approx(1 - 0.05 / 10)
 
 
+def test_how_many_were_trained_is_told_and_leaves_the_bounds(shop: Shop, tmp_path: Path) -> None:
+    vague = shop.model("vague", VAGUE)
+    alone = decide(shop.spec, shop.model("good"), shop.test_set, tmp_path / "1", champion=vague)
+    best = shop.model("best_of_seven", candidates=7)
+    found = decide(shop.spec, best, shop.test_set, tmp_path / "7", champion=vague)
+    assert (alone.challenger.chosen_from, found.challenger.chosen_from) == (1, 7)
+    assert found.champion is not None
+    assert found.champion.chosen_from == 1
+    assert (found.tried, found.confidence) == (1, alone.confidence)  # one model met the test period
+    assert found.objective == alone.objective
+    words = f"{found.challenger.version} is the best of 7 models that were trained"
+    for name in ("report.html", "report.md"):
+        assert words in (tmp_path / "7" / name).read_text()
+        assert "models that were trained" not in (tmp_path / "1" / name).read_text()
+
+
+def test_a_bundle_of_no_candidates_is_refused(shop: Shop, tmp_path: Path) -> None:
+    none = shop.model("none", candidates=0)
+    with pytest.raises(ShopguideError, match="greater than or equal to 1") as caught:
+        decide(shop.spec, none, shop.test_set, tmp_path)
+    assert "training.json candidates" in str(caught.value)
+
+
 def test_an_error_that_replicates_cannot_show_promotes_nothing(shop: Shop, tmp_path: Path) -> None:
     vague = shop.model("vague", VAGUE)
     decision = decide(

@@ -134,6 +134,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "confidence": (lambda c: c.update(confidence=1.5), "confidence: is 1.5"),
     "counts": (lambda c: c["counts"].update(users=-4), "counts: -4 users"),
     "tried": (lambda c: c.update(tried=0), "tried: is 0"),
+    "trained": (lambda c: c["candidates"][0]["model"].update(chosen_from=0), "chosen_from: is 0"),
     "terms": (lambda c: c["terms"].update(gate={"confidence": 3}), r"terms\.gate: is no section"),
     "chosen": (lambda c: c["candidates"][0].update(chosen=False), "the best one is not the one"),
     "not a number": (lambda c: c["objective"].update(estimate=math.nan), "is not JSON"),

@@ -184,7 +184,9 @@ def _decision(challenger: Path, champion: Path | None, verdict: Verdict, alpha: 
 
 def _entry(bundle: Path) -> ModelEntry:
     manifest = load_bundle(bundle).manifest
-    return ModelEntry(manifest.version, manifest.checksum, manifest.feature_service, ("click",), {})
+    return ModelEntry(
+        manifest.version, manifest.checksum, manifest.feature_service, ("click",), {}, chosen_from=1
+    )
 
 
 def _graph() -> bytes:
