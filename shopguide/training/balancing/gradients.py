@@ -1,6 +1,7 @@
 """Balancers that look at the tasks' gradients of the shared representation."""
 
 from collections.abc import Callable
+from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
@@ -16,10 +17,13 @@ def gramian(losses: Tensor, shared: Tensor) -> Tensor:
 
     They go through the towers alone: T small backward passes instead of T whole ones.
     """
-    gradients = torch.stack(
-        [torch.autograd.grad(loss, shared, retain_graph=True)[0].flatten() for loss in losses]
-    )  # [T, B·S]
-    return gradients @ gradients.T
+    gradients = [
+        torch.autograd.grad(loss, shared, retain_graph=True)[0].flatten() for loss in losses
+    ]  # T times [B·S]: products of pairs spare the copy that one matrix would be
+    found = losses.new_empty(len(gradients), len(gradients))
+    for s, t in combinations_with_replacement(range(len(gradients)), 2):
+        found[s, t] = found[t, s] = gradients[s].dot(gradients[t])
+    return found
 
 
 class GradientBalancer(Balancer):
