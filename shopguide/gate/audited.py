@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shopguide.errors import ShopguideError
+from shopguide.features.periods import Periods
 from shopguide.gate import models
 from shopguide.gate.arms import Arms, rankings
 from shopguide.gate.gains import baseline_scores
@@ -82,7 +83,7 @@ def own(
         reference, against = baseline_scores(test, feature), f"ranking by {feature}"
     scores = models.score(judged, test.table).scores
     arms = rankings(test.requests, reference, scores, spec.objective)
-    return Audited(arms, _days(test.first, test.last), against)
+    return Audited(arms, days_covered(test.first, test.last, spec), against)
 
 
 def simulated(spec: Spec, data: Simulator) -> Audited:
@@ -115,7 +116,7 @@ def simulated(spec: Spec, data: Simulator) -> Audited:
     requests = Requests.from_table(shown, spec, where="simulated test period")
     first, last = (pc.min_max(shown.column("shown_at"))[end].as_py() for end in ("min", "max"))
     arms = rankings(requests, scores[0], scores[1], spec.objective)
-    return Audited(arms, _days(first, last), "simulated champion")
+    return Audited(arms, days_covered(first, last, spec), "simulated champion")
 
 
 def _worth(shop: Shop, spec: Spec) -> Array:
@@ -138,5 +139,11 @@ def _inside(table: pa.Table, spec: Spec) -> NDArray[np.bool_]:
     return np.asarray(found.to_numpy(), dtype=np.bool_)
 
 
-def _days(first: datetime, last: datetime) -> float:
-    return max((last - first).total_seconds() / 86_400, 1 / 24)
+def days_covered(first: datetime, last: datetime, spec: Spec) -> float:
+    """Return the days of the periods that hold the impressions, from the first to the last whole.
+
+    A weekly shop's impressions all stand at the start of their week: the last one fills its week.
+    """
+    periods = Periods(spec.features.period, spec.features.timezone)
+    start, end = periods.start(periods.index(first)), periods.start(periods.index(last) + 1)
+    return (end - start).total_seconds() / 86_400

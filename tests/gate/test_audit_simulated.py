@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from shopguide.errors import ShopguideError
 from shopguide.gate import Audit, audit
 from shopguide.gate.arms import Arms, rankings
-from shopguide.gate.audited import simulated
+from shopguide.gate.audited import days_covered, simulated
 from shopguide.gate.statistics import compare
 from shopguide.logs.simulator import outcome_of, simulate
 from shopguide.objective.replay import Requests
@@ -38,7 +39,7 @@ def test_the_simulated_period_is_that_of_the_split(spec: Spec, measured: Audit) 
     inside = (shop.lists.day >= 45) & (shop.lists.day < 54)  # 15 to 24 February
     assert measured.requests == inside.sum()
     assert measured.users == len(np.unique(shop.lists.user[inside]))
-    assert measured.days == pytest.approx(9, abs=0.1)
+    assert measured.days == 9
     assert measured.against == "simulated champion"
 
 
@@ -125,3 +126,11 @@ def test_the_command_prints_one_line_with_its_figures(tmp_path: Path) -> None:
     assert found["several"]["members"] == 5
     assert found["nightly"]["members"] == 30
     assert (tmp_path / "audit.html").is_file()
+
+
+def test_a_shop_stamped_by_the_week_counts_its_last_week_whole(spec: Spec) -> None:
+    monday, last = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 12, tzinfo=UTC)
+    weekly = spec.model_copy(
+        update={"features": spec.features.model_copy(update={"period": "week"})}
+    )
+    assert days_covered(monday, last, weekly) == 7 * 7
