@@ -36,7 +36,7 @@ def audit_command(
         Path | None, typer.Option(help="Bundle to compare it with; none: gate.baseline.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Directory of audit.json and audit.html.")] = Path(
-        "audit"
+        "runs/audit"
     ),
     runs: Annotated[int, typer.Option(min=100, help="A/A relabellings of each kind.")] = 2000,
     challengers: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from shopguide.cli._champion import NONE, Champion, Held, champion_of
 from shopguide.cli.audit import audit_command
 from shopguide.cli.common import (
     DEFAULT_SPEC,
@@ -52,10 +53,10 @@ def decide_command(
         typer.Option("--test-set", "--data", help="Training set, or a Parquet file of its kind."),
     ],
     spec: SpecPath = DEFAULT_SPEC,
-    champion: Annotated[Path | None, typer.Option(help="Bundle in production, if any.")] = None,
+    champion: Champion = None,
     champion_version: Annotated[str | None, typer.Option(help="Its registry version.")] = None,
     out: Annotated[Path, typer.Option(help="Directory of decision.json and its reports.")] = Path(
-        "decision"
+        "runs/decision"
     ),
     ledger: Annotated[
         Path | None,
@@ -65,7 +66,11 @@ def decide_command(
         ),
     ] = None,
     registry: Annotated[
-        bool, typer.Option("--registry", help="Read the earlier looks from the spec's registry.")
+        bool,
+        typer.Option(
+            "--registry",
+            help="Read the earlier looks from the spec's registry, as when the champion is its.",
+        ),
     ] = False,
     tried: Annotated[
         int | None,
@@ -90,20 +95,22 @@ def decide_command(
         require_folder(out, "--out")
         if repeat is not None:
             refuse_ignored(context, _TERMS, "with --replay, which repeats a decision as it was")
-            decision = replay(read_decision(repeat), challenger, test_set, out, champion=champion)
+            held = None if champion == NONE else champion
+            decision = replay(read_decision(repeat), challenger, test_set, out, champion=held)
         else:
             loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-            known = _ledger(loaded, ledger, from_registry=registry)
-            decision = decide(
-                loaded,
-                challenger,
-                test_set,
-                out,
-                champion=champion,
-                champion_version=champion_version,
-                ledger=known,
-                tried=tried,
-            )
+            with champion_of(loaded, champion) as found:
+                known = _ledger(loaded, ledger, found, from_registry=registry)
+                decision = decide(
+                    loaded,
+                    challenger,
+                    test_set,
+                    out,
+                    champion=found.path,
+                    champion_version=champion_version or found.version,
+                    ledger=known,
+                    tried=tried,
+                )
             if ledger is not None:
                 known.with_look(decision.look).write(ledger)
     if as_json:
@@ -114,12 +121,13 @@ def decide_command(
         raise typer.Exit(1)
 
 
-def _ledger(spec: Spec, path: Path | None, *, from_registry: bool) -> Ledger:
+def _ledger(spec: Spec, path: Path | None, champion: Held, *, from_registry: bool) -> Ledger:
+    """Read the earlier looks; a champion of the registry brings its own, if no file is given."""
     if from_registry and path is not None:
         raise ShopguideError("--ledger", "stands beside --registry", "Give one of the two")
     if path is not None:
         require_file(path, "--ledger")
-    if from_registry:
+    if from_registry or (champion.registered and path is None):
         from shopguide.registry import read_ledger as registered  # it loads MLflow
 
         return registered(spec)

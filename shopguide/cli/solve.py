@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from shopguide.cli._champion import Champion, Held, champion_of
 from shopguide.cli.common import (
     DEFAULT_SPEC,
     AsJson,
@@ -30,15 +31,13 @@ def solve(
     training_set: Annotated[Path, typer.Option(help="Its validation period is solved on.")],
     spec: SpecPath = DEFAULT_SPEC,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("runs/model"),
-    champion: Annotated[
-        Path | None, typer.Option(help="Bundle in production: its goals are the reference.")
-    ] = None,
+    champion: Champion = None,
     solver: Annotated[str | None, typer.Option(help="Override objective.solver.")] = None,
     point: Annotated[
         int | None, typer.Option(help="Take this point of the bundle's front; no solver runs.")
     ] = None,
     front: Annotated[
-        Path | None, typer.Option(help="File of the front's page; default: front.html beside OUT.")
+        Path | None, typer.Option(help="File of the front's page; default: OUT.front.html.")
     ] = None,
     test: Annotated[
         bool, typer.Option("--test/--no-test", help="Show the choice on the test period too.")
@@ -62,23 +61,23 @@ def solve(
     )
     from shopguide.spec import load_spec
 
-    page = front or out.parent / "front.html"
+    page = front or out.with_name(f"{out.name}.front.html")
     require_folder(out, "--out", marker=MANIFEST)
     require_file(page, "--front")
     if point is not None:
         refuse_ignored(context, ("solver",), "with --point: a person chooses, and no solver runs")
     changes = [*(overrides or []), *([f"objective.solver={solver}"] if solver else [])]
     loaded = load_spec(spec, profile=profile, overrides=changes)
-    if point is None:
-        summary = solve_objective(loaded, bundle, training_set, out, champion=champion)
-    else:
-        summary = take_point(bundle, out, point)
-    solution = read_solution(out)
-    assert solution is not None, "it was written with the bundle"
-    known = solution.champion is None or champion is not None
-    later = (
-        evaluate_on_test(loaded, out, training_set, champion=champion) if test and known else None
-    )
+    with champion_of(loaded, champion) as held:
+        if point is None:
+            summary = solve_objective(loaded, bundle, training_set, out, champion=held.path)
+        else:
+            summary = take_point(bundle, out, point)
+        solution = read_solution(out)
+        assert solution is not None, "it was written with the bundle"
+        later = None
+        if test and _reference_is_there(solution, held):
+            later = evaluate_on_test(loaded, out, training_set, champion=held.path)
     write_front(solution, page, later)
     if as_json:
         test_period = asdict(later) if later else None
@@ -89,6 +88,17 @@ def solve(
         stdout.print(f"front     {page}", highlight=False, soft_wrap=True)
     if solution.solver == "epsilon" and solution.fallback:
         raise typer.Exit(1)
+
+
+def _reference_is_there(solution: "Solution", held: Held) -> bool:
+    """Tell whether what a solution is relative to can be scored; a wrong one given is refused."""
+    from shopguide.bundle import load_bundle
+
+    if solution.champion is None:
+        return True
+    if held.path is None or not held.registered:
+        return held.path is not None
+    return load_bundle(held.path).manifest.checksum == solution.champion.checksum
 
 
 def _print(solution: "Solution", later: "HeldOut | None") -> None:

@@ -25,7 +25,7 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def given(shop: Shop) -> list[str | Path]:
     spec = shop.folder / "spec.yaml"
-    spec.write_text(SPEC)
+    spec.write_text(f"{SPEC}\nhome: {shop.folder / 'home'}\n")
     return ["--spec", spec, "--test-set", shop.test_set]
 
 
@@ -134,10 +134,16 @@ def test_the_registry_remembers_the_looks_of_its_champion(shop: Shop, tmp_path: 
     record_refusal(spec, alike, out, reason="gate")
 
     dump_spec(spec, tmp_path / "spec.yaml")
-    words = ["--spec", tmp_path / "spec.yaml", "--data", shop.test_set, "--champion", good]
+    words = ["--spec", tmp_path / "spec.yaml", "--data", shop.test_set]
     vague = shop.model("vague", VAGUE)
-    code, second = decided(*words, "--challenger", vague, "--registry", "--out", out)
+    given = ["--champion", good, "--registry"]
+    code, second = decided(*words, *given, "--challenger", vague, "--out", out)
     assert code == 1
+    code, asked = decided(*words, "--challenger", vague, "--out", out)
+    assert code == 1
+    assert asked["champion"]["checksum"] == second["champion"]["checksum"]
+    assert asked["champion"]["version"] == "1", "its number in the registry"
+    assert asked["spending"] == second["spending"], "the registry's champion brings its looks"
     assert second["spending"]["look"] == 2
     assert second["spending"]["spent"] == pytest.approx(0.05 / 10)
     assert second["spending"]["former"] == []
@@ -152,6 +158,8 @@ def test_the_registry_is_a_ledger_too(shop: Shop, given: list[str | Path], tmp_p
     code, found = decided(*words, "--registry", "--out", tmp_path)
     assert code == 0
     assert found["ledger"]["history"] == []
+    code, found = decided(*words, "--champion", "none", "--out", tmp_path)
+    assert (code, found["champion"]) == (0, None)
     both = run("decide", *words, "--registry", "--ledger", tmp_path / "l.json", "--out", tmp_path)
     assert both.returncode == 2
     assert "stands beside --registry" in both.stderr

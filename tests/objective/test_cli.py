@@ -17,7 +17,7 @@ CODE = "from shopguide.cli import main; main()"
 @pytest.fixture(scope="module")
 def spec_file(shop: Shop) -> Path:
     path = shop.folder / "two_goals.yaml"
-    path.write_text(SPEC, encoding="utf-8")
+    path.write_text(f"{SPEC}\nhome: {shop.folder / 'home'}\n", encoding="utf-8")
     return path
 
 
@@ -51,7 +51,7 @@ def test_a_solve_prints_validation_test_and_optimism(
     assert [line.split()[0] for line in lines[3:6]] == ["clicks", "purchases", "J"]
     assert f"{100 * (solution.point.objective - 1):+.2f} %" in lines[5]
     assert lines[6] == f"bundle    {tmp_path / 'model'}"
-    page = (tmp_path / "front.html").read_text(encoding="utf-8")
+    page = (tmp_path / "model.front.html").read_text(encoding="utf-8")
     assert "on test<" in page
 
 
@@ -76,7 +76,7 @@ def test_json_holds_the_summary_and_the_test_period(
 def test_the_test_period_may_stay_unseen(shop: Shop, spec_file: Path, tmp_path: Path) -> None:
     done = solve(shop, spec_file, tmp_path / "model", "--no-test", "--json")
     assert json.loads(done.stdout)["test"] is None
-    assert "on test<" not in (tmp_path / "front.html").read_text(encoding="utf-8")
+    assert "on test<" not in (tmp_path / "model.front.html").read_text(encoding="utf-8")
 
 
 def test_against_a_champion_a_point_is_taken_by_hand(
