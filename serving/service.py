@@ -12,6 +12,7 @@ import bentoml
 from bentoml.exceptions import InvalidArgument
 from prometheus_client import Counter, Histogram
 
+from serving.client_errors import log_client_errors_in_a_line
 from serving.ranker import Ranker, open_features
 from serving.rows import BadRequestError
 from serving.schemas import PredictRequest, PredictResponse, RankRequest, RankResponse
@@ -44,6 +45,7 @@ class Ranking:
     """Rank a shop's items for a user by the solved trade-off of its goals."""
 
     def __init__(self) -> None:
+        log_client_errors_in_a_line()
         bundle = load_bundle(os.environ.get("SHOPGUIDE_BUNDLE", _ROOT / "bundle"), threads=1)
         self._ranker = Ranker(bundle, open_features(bundle, _home()))
         _log.info("serving %s %s", bundle.manifest.name, bundle.manifest.version)

@@ -97,7 +97,8 @@ def run_app(app: Callable[..., Any]) -> None:
     try:
         app()
     except ShopguideError as error:
-        stderr.print(f"[bold red]error[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        for line in str(error).splitlines():  # a line a problem
+            stderr.print(f"[bold red]error[/] {_escape(line)}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
     except Exception as error:  # whatever it is, a person gets one line
         if os.environ.get(DEBUG_VARIABLE):

@@ -35,7 +35,7 @@ def prepare(
     for table, rows in summary.rows.items():
         stdout.print(f"{table:<14}{rows:>12,}", highlight=False)
     for reason, rows in summary.dropped.items():
-        stdout.print(f"left out      {rows:>12,}  {reason}", highlight=False)
+        stdout.print(f"left out      {rows:>12,}  {reason}", highlight=False, soft_wrap=True)
     for text in (*summary.examples, *summary.notes):
         stdout.print(f"note: {text}", highlight=False, soft_wrap=True, markup=False)
     stdout.print(f"→ {out}", highlight=False)

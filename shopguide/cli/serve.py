@@ -9,12 +9,15 @@ from shopguide.cli.common import DEFAULT_SPEC, Overrides, Profile, SpecPath, std
 
 def serve(
     spec: SpecPath = DEFAULT_SPEC,
-    port: Annotated[int | None, typer.Option(help="Port; the spec's if none.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; the spec's if none.", min=1, max=65535)
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     overrides: Overrides = None,
     profile: Profile = None,
 ) -> None:
     """Serve the champion's Bento in the foreground."""
+    from shopguide.packaging import refuse_busy_port
     from shopguide.packaging import serve as serve_bento
     from shopguide.registry import NoChampionError, champion_bento
     from shopguide.spec import load_spec
@@ -28,6 +31,7 @@ def serve(
             "Run `make run` first",
         )
     version, tag = found
+    refuse_busy_port(host, port or loaded.serving.port)
     stderr.print(
         f"champion {version} ({tag}) on http://{host}:{port or loaded.serving.port}",
         highlight=False,

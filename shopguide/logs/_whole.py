@@ -33,6 +33,32 @@ def refuse_what_is_not_whole(file: Path, delimiter: str) -> None:
         ) from None
 
 
+def refuse_mixed_line_ends(file: Path) -> None:
+    """Refuse a file whose lines end now in LF, now in CRLF, which DuckDB cannot read strictly.
+
+    Args:
+        file: CSV or TSV that could not be read; a .zst is not looked into.
+
+    Raises:
+        ShopguideError: names the first line that ends in another way than the first one.
+    """
+    if file.suffix == ".zst":
+        return
+    first: bool | None = None
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            windows = line.endswith(b"\r\n")
+            if first is None:
+                first = windows
+            elif windows != first and line.endswith(b"\n"):
+                ends = ("CRLF", "LF") if windows else ("LF", "CRLF")
+                raise ShopguideError(
+                    f"{file}, line {number}",
+                    f"ends in {ends[0]}, and line 1 in {ends[1]}",
+                    "Let every line end alike, as dos2unix does",
+                )
+
+
 def _refuse_open_quote(file: Path, delimiter: bytes) -> None:
     """Walk from quote to quote; inside a quoted field, a doubled one is a character of it."""
     before_field = (b"", b"\n", b"\r", delimiter[-1:])

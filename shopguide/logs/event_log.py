@@ -241,11 +241,13 @@ def _impressions(
         f"WHERE kind <> {quote(event)}",
     )
     requests = "a session" if data.columns.session_id is not None else "a user's day"
-    return (
+    notes = [
         f"Impressions are inferred: the first {event} of a user and item in {requests}, which is "
         "the request. What was shown and not opened is not known.",
-        f"{unexposed:,} other events are of a user and item without any impression.",
-    )
+    ]
+    if unexposed:
+        notes.append(f"{unexposed:,} other events are of a user and item without any impression.")
+    return tuple(notes)
 
 
 def _entities(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:

@@ -9,7 +9,7 @@ import duckdb
 
 from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import count, identifier, quote
-from shopguide.logs._whole import refuse_what_is_not_whole
+from shopguide.logs._whole import refuse_mixed_line_ends, refuse_what_is_not_whole
 from shopguide.spec.data import EventLog
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -91,6 +91,8 @@ def _read_file(
             refuse_what_is_not_whole(file, delimiter)
             rejected = _read_csv(connection, data, file, number, delimiter)
     except (duckdb.Error, OSError) as error:
+        if suffix != ".parquet":
+            refuse_mixed_line_ends(file)
         raise ShopguideError(str(file), f"cannot be read: {_first_line(error)}", fix) from None
     if not count(connection, "SELECT count(*) FROM one_file") and not rejected:
         raise ShopguideError(str(file), "holds no row", "Export it again")
@@ -223,4 +225,4 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, file: Path, fir
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().splitlines()[0].rstrip(".")

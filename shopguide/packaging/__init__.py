@@ -9,6 +9,6 @@ Example:
 
 from shopguide.packaging.build import Bento, build_bento
 from shopguide.packaging.package import Blessing, package_bento
-from shopguide.packaging.serve import serve
+from shopguide.packaging.serve import refuse_busy_port, serve
 
-__all__ = ["Bento", "Blessing", "build_bento", "package_bento", "serve"]
+__all__ = ["Bento", "Blessing", "build_bento", "package_bento", "refuse_busy_port", "serve"]

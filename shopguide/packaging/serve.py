@@ -1,11 +1,31 @@
 """Serve a Bento of a home in the foreground."""
 
 import os
+import socket
 from pathlib import Path
 
 from shopguide.errors import ShopguideError
 from shopguide.packaging.build import bento_environment, bento_store, bentoml_command
 from shopguide.spec import Spec
+
+
+def refuse_busy_port(host: str, port: int) -> None:
+    """Refuse an address that the service could not listen on.
+
+    Raises:
+        ShopguideError: another program listens there, or it is no address of this machine.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ShopguideError(
+            f"{host}:{port}",
+            f"cannot be listened on: {error.strerror}",
+            "Stop what listens there, or name another with --port or --host",
+        ) from None
 
 
 def serve(spec: Spec, tag: str, *, host: str = "127.0.0.1", port: int | None = None) -> None:

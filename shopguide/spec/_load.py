@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,10 +14,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shopguide.errors import ShopguideError
+from shopguide.spec._place import Place
 from shopguide.spec._spec import Spec
 from shopguide.spec._yaml import parse
 
-_CHECK = "Run `shopguide spec check --spec FILE` after the change"
+_PATH = re.compile(r"(\w+(?:\.\w+)+): ")
 
 
 def load_spec(
@@ -51,7 +53,7 @@ def load_spec(
                 f"--set {assignment}", "not of the form a.b.c=value", "Write the path, =, the value"
             )
         override(document, dotted, _parse_value(assignment, text))
-    return _validate(document, str(path))
+    return _validate(document, str(path), overrides)
 
 
 def _no_profile(path: str | Path, chosen: str, profiles: Mapping[str, object]) -> ShopguideError:
@@ -147,11 +149,12 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     return document
 
 
-def _validate(document: dict[str, Any], where: str) -> Spec:
+def _validate(document: dict[str, Any], where: str, overrides: Sequence[str] = ()) -> Spec:
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
-        problems = [_problem(where, document, detail) for detail in error.errors()]
+        place = Place(where, overrides)
+        problems = [_problem(place, document, detail) for detail in error.errors()]
         raise ShopguideError.combined(problems) from None
 
 
@@ -176,25 +179,29 @@ def _flatten(tree: object, where: str, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _problem(path: str, document: dict[str, Any], detail: ErrorDetails) -> ShopguideError:
+def _problem(place: Place, document: dict[str, Any], detail: ErrorDetails) -> ShopguideError:
     loc = _path_in_document(document, detail["loc"])
-    where = f"{path} {'.'.join(map(str, loc))}".rstrip()
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind.startswith("union_tag"):  # the tag is a field of the section
+        loc.append(str(context["discriminator"]).strip("'"))
+    message = detail["msg"].removeprefix("Value error, ")
+    if not loc and (named := _PATH.match(message)):  # a rule that joins sections names the field
+        loc, message = list(named[1].split(".")), message[named.end() :]
+    where = place.of(".".join(map(str, loc)))
     if kind == "extra_forbidden":
         allowed = _fields_beside(detail["loc"])
         close = get_close_matches(str(loc[-1]), allowed, n=1)
         hint = f"Did you mean {close[0]}" if close else f"Allowed are {', '.join(sorted(allowed))}"
         return ShopguideError(where, "unknown field", hint + ("?" if close else ""))
-    if kind == "missing":
-        return ShopguideError(where, "missing", f"Add it. {_CHECK}")
+    if kind in ("missing", "union_tag_not_found"):
+        return ShopguideError(where, "missing", "Add it")
     if kind in ("union_tag_invalid", "literal_error"):
         expected = context.get("expected_tags") or context.get("expected")
         found = context.get("tag", detail["input"])
         return ShopguideError(where, f"is {found!r}", f"Allowed are {expected}")
     found = detail["input"]
-    message = detail["msg"].removeprefix("Value error, ")
     shown = f" (found {found!r})" if not isinstance(found, (dict, list)) else ""
-    return ShopguideError(where, message[0].lower() + message[1:] + shown, _CHECK)
+    return ShopguideError(where, message[0].lower() + message[1:] + shown, "Change it")
 
 
 def _path_in_document(document: object, loc: Sequence[str | int]) -> list[str | int]:

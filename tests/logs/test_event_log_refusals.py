@@ -257,3 +257,25 @@ def test_a_mapping_that_fits_no_event_is_refused(
     prepare: Prepare, field: str, value: object, message: str
 ) -> None:
     assert refusal(prepare, HEADER + VIEW, **{field: value}) == message
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        (("\n", "\n", "\r\n", "\n"), "line 3: ends in CRLF, and line 1 in LF"),
+        (("\r\n", "\r\n", "\r\n", "\n"), "line 4: ends in LF, and line 1 in CRLF"),
+    ],
+)
+def test_mixed_line_ends_are_named(
+    prepare: Prepare, ends: tuple[str, ...], message: str, compressed: bool
+) -> None:
+    rows = (HEADER, VIEW, VIEW.replace("u1", "u2"), BUY)
+    content = "".join(row.strip() + end for row, end in zip(rows, ends, strict=True)).encode()
+    name = "e.csv.gz" if compressed else "e.csv"
+    told = refusal(prepare, gzip.compress(content) if compressed else content, name)
+    assert told == f"{name}, {message}. Let every line end alike, as dos2unix does"
+
+
+def test_a_file_of_crlf_lines_is_read(prepare: Prepare) -> None:
+    prepare((HEADER + VIEW + BUY).replace("\n", "\r\n"))

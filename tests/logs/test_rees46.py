@@ -83,7 +83,7 @@ def test_every_viewed_pair_is_shown_and_every_bought_pair_was(log: Prepared) -> 
         "SELECT count(*) FROM (SELECT DISTINCT user_id, item_id FROM events "
         "WHERE kind = 'purchase') ANTI JOIN impressions USING (user_id, item_id)"
     ) == [(0,)]
-    assert log.summary.notes[1].startswith("0 other events")
+    assert len(log.summary.notes) == 1, "nothing that did not happen is noted"
 
 
 def test_prices_are_those_of_the_file(log: Prepared) -> None:

@@ -7,6 +7,7 @@ import yaml
 
 from shopguide.errors import ShopguideError
 from shopguide.spec import check_text, dump_spec, json_schema, load_spec
+from shopguide.spec._load import override as set_field
 
 
 def test_every_example_is_valid() -> None:
@@ -47,14 +48,20 @@ def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_pa
         ("training.epoch=3", "training.epoch", "unknown field. Did you mean epochs?"),
         ("tasks.click.colour=red", "tasks.click.colour", "unknown field. Allowed are after, event"),
         ("data.items=1", "data.items", "greater than or equal to 2 (found 1)"),
-        ("data.source=shop", "data", "is 'shop'. Allowed are 'complete_journey', 'events', 'simul"),
+        (
+            "data.source=shop",
+            "data.source",
+            "is 'shop'. Allowed are 'complete_journey', 'event",
+        ),
         ("model.architecture=big", "model.architecture", "Allowed are 'single_task', 'shared_bott"),
+        ("tasks.click.kind=bynary", "tasks.click.kind", "is 'bynary'. Allowed are 'binary', 'amo"),
+        ("tasks.click={event: click}", "tasks.click.kind", "missing. Add it"),
         ("objective.goals.ctr.weight=0.5", "objective", "the goals' weights sum to 1.3, must be 1"),
-        ("objective.goals.ctr.task=clik", "", "objective.goals.ctr.task: no task 'clik'"),
-        ("tasks.cart.after=purchase", "", "tasks.cart.after: 'purchase' is not a task above it"),
-        ("gate.margins.nps=0.1", "", "gate.margins.nps: unknown; allowed are ctr, conversion"),
+        ("objective.goals.ctr.task=clik", "objective.goals.ctr.task", "no task 'clik'"),
+        ("tasks.cart.after=purchase", "tasks.cart.after", "'purchase' is not a task above it"),
+        ("gate.margins.nps=0.1", "gate.margins.nps", "unknown; allowed are ctr, conversion"),
         ("split.valid.start=2017-01-01", "split", "before train ends"),
-        ("tasks.cart.negative_rate=0.5", "", "tasks.cart.negative_rate: the correction is exact"),
+        ("tasks.cart.negative_rate=0.5", "tasks.cart.negative_rate", "the correction is exact"),
         (
             "tasks.intent={kind: category, classes: {none: click}}",
             "tasks.intent",
@@ -72,29 +79,46 @@ def test_a_dumped_spec_loads_to_an_equal_one(complete_journey_spec: Path, tmp_pa
         ("split.timezone=Mars/Base", "split.timezone", "no such zone; give an IANA name"),
         ("features.timezone=Mars/Base", "features.timezone", "no such zone"),
         ("data.timezone=Mars/Base", "data.timezone", "no such zone"),
-        ("tasks.click.event=clicks", "", "tasks.click.event: no kind of event 'clicks' here"),
-        ("features.views.item.kind=buy", "", "features.views.item.kind: no kind of event 'buy'"),
+        ("tasks.click.event=clicks", "tasks.click.event", "no kind of event 'clicks' here"),
+        ("features.views.item.kind=buy", "features.views.item.kind", "no kind of event 'buy'"),
         ("gate.replicates=1000000000", "gate.replicates", "less than or equal to 1000000"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(
-    complete_journey_spec: Path, override: str, where: str, what: str
+    complete_journey_spec: Path, tmp_path: Path, override: str, where: str, what: str
 ) -> None:
     with pytest.raises(ShopguideError) as caught:
         load_spec(complete_journey_spec, overrides=[override])
-    assert str(caught.value).startswith(f"{complete_journey_spec} {where}".rstrip())
+    typed = override.partition("=")[0]
+    places = {
+        f"--set {override}": where == typed,
+        f"--set {override} ({where}": where.startswith(f"{typed}."),
+        f"{complete_journey_spec} {where}": typed.startswith(f"{where}."),
+    }
+    (place,) = [place for place, right in places.items() if right]
+    assert str(caught.value).startswith(place), "what was typed is to blame"
+    assert f"--set {override}" in str(caught.value)
     assert what in str(caught.value)
     assert caught.value.exit_code == 2
+
+    document = yaml.safe_load(complete_journey_spec.read_text(encoding="utf-8"))
+    set_field(document, typed, yaml.safe_load(override.partition("=")[2]))
+    (tmp_path / "spec.yaml").write_text(
+        yaml.safe_dump(document | {"profiles": {}}, sort_keys=False)
+    )
+    with pytest.raises(ShopguideError) as caught:
+        load_spec(tmp_path / "spec.yaml")
+    assert str(caught.value).startswith(f"{tmp_path / 'spec.yaml'} {where}")
+    assert what in str(caught.value)
+    assert "spec check" not in str(caught.value)
 
 
 def test_a_category_is_no_goal(complete_journey_spec: Path) -> None:
     intent = "tasks.intent={kind: category, classes: {buy: purchase}}"
-    for override, where in (
-        ("objective.goals.ctr.task=intent", "objective.goals.ctr.task: 'intent' is a category"),
-        ("objective.rank_by=[intent]", "objective.rank_by: 'intent' is a category"),
-    ):
-        with pytest.raises(ShopguideError, match=where):
+    for override in ("objective.goals.ctr.task=intent", "objective.rank_by=[intent]"):
+        with pytest.raises(ShopguideError, match="'intent' is a category") as caught:
             load_spec(complete_journey_spec, overrides=[intent, override])
+        assert caught.value.where == f"--set {override}"
 
 
 def test_all_mistakes_are_reported_at_once(complete_journey_spec: Path) -> None:
