@@ -33,6 +33,7 @@ from shopguide.spec import Spec, load_spec
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     help="Decide on a challenger, or audit the gate itself.",
 )

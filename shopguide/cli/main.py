@@ -45,7 +45,7 @@ class _LazyVerbs(TyperGroup):
         module = importlib.import_module(f"shopguide.cli.{cmd_name}")
         if isinstance(getattr(module, "app", None), typer.Typer):
             return typer.main.get_command(module.app)
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name=cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 

@@ -17,7 +17,10 @@ from shopguide.cli.common import (
 from shopguide.spec import json_schema, load_spec
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Check a spec, or print its JSON Schema."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Check a spec, or print its JSON Schema.",
 )
 
 
