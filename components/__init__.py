@@ -7,6 +7,7 @@ Example:
 """
 
 from components.check_spec import check_spec
+from components.choose_candidate import choose_candidate
 from components.evaluate_gate import evaluate_gate
 from components.fetch_champion import fetch_champion
 from components.materialize_features import materialize_features
@@ -23,6 +24,7 @@ from components.validate_data import validate_data
 
 __all__ = [
     "check_spec",
+    "choose_candidate",
     "evaluate_gate",
     "fetch_champion",
     "materialize_features",

@@ -15,8 +15,8 @@ def explain(failure: RuntimeError, events: list[StepEvent], log: Path) -> Shopgu
         log: file with everything that the steps printed.
     """
     failed = [event for event in events if event.event == "failed"]
-    ended = {event.step for event in events if event.event != "start"}
-    killed = [event.step for event in events if event.event == "start" and event.step not in ended]
+    ended = {event.who for event in events if event.event != "start"}
+    killed = [event.step for event in events if event.event == "start" and event.who not in ended]
     if failed and failed[0].exit_code in (1, 2):
         return StepFailedError(failed[0])
     if killed:

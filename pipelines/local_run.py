@@ -25,7 +25,7 @@ from pipelines.summary import shown
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
 from shopguide.spec.simulator import Simulator
-from shopguide.step import EVENTS_VARIABLE, LOCKS_VARIABLE
+from shopguide.step import EVENTS_VARIABLE, LOCKS_VARIABLE, TURNS_VARIABLE
 
 STEP_LOCK = "step.lock"
 """File that every running step holds, in the home and beside the results."""
@@ -158,6 +158,7 @@ def _environment(events: Path, locks: Iterable[Path]) -> Iterator[None]:
     os.environ |= {
         EVENTS_VARIABLE: str(events),
         LOCKS_VARIABLE: os.pathsep.join(map(str, locks)),
+        TURNS_VARIABLE: str(events.with_name("turns.lock")),
         "PYTHONUNBUFFERED": "1",
     }
     try:

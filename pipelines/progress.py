@@ -23,6 +23,7 @@ class StepEvent:
         peak_mb: largest resident memory, MB.
         error: message of a failed step.
         exit_code: what the process will exit with; 1 no, 2 bad input, 3 a slip of ours.
+        part: which of several that do the same, as a candidate to train; empty: the only one.
     """
 
     step: str
@@ -31,6 +32,12 @@ class StepEvent:
     peak_mb: int = 0
     error: str | None = None
     exit_code: int = 0
+    part: str = ""
+
+    @property
+    def who(self) -> tuple[str, str]:
+        """What a later event of the same process has in common with this one."""
+        return self.step, self.part
 
 
 def read_events(path: Path) -> list[StepEvent]:
@@ -93,7 +100,8 @@ class Progress:
             elif event.event != "start":
                 mark = "[green]✓[/]" if event.event == "done" else "[red]✗[/]"
                 self._console.print(
-                    f"  {mark} {name:<22}{event.seconds:>7.1f} s {event.peak_mb:>7,} MB",
+                    f"  {mark} {name:<22}{event.seconds:>7.1f} s {event.peak_mb:>7,} MB"
+                    f"{'  ' if event.part else ''}{event.part}",
                     highlight=False,
                 )
         self._seen = len(events)

@@ -18,7 +18,8 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
     """
     record = steps.record_run(spec_text=spec_text, run_id=run_id).set_caching_options(False)
     with dsl.ExitHandler(record, name="train-and-promote"):
-        spec = steps.check_spec(spec_text=spec_text, run_id=run_id).outputs["spec"]
+        checked = steps.check_spec(spec_text=spec_text, run_id=run_id)
+        spec = checked.outputs["spec"]
         log = steps.prepare_logs(spec=spec).outputs["log"]
         training_set = steps.materialize_features(spec=spec, log=log, run_id=run_id).outputs[
             "training_set"
@@ -27,11 +28,13 @@ def train_and_promote(spec_text: str, run_id: str) -> None:
 
         with dsl.If(validated.outputs["Output"] == True, name="data-is-valid"):  # noqa: E712 - kfp compiles the comparison
             online = steps.materialize_online(spec=spec).set_caching_options(False)
-            trained = steps.train_mtl(spec=spec, training_set=training_set)
+            with dsl.ParallelFor(checked.outputs["Output"], name="candidates") as candidate:
+                trained = steps.train_mtl(spec=spec, training_set=training_set, candidate=candidate)
+            chosen = steps.choose_candidate(candidates=dsl.Collected(trained.outputs["model"]))
             champion = steps.fetch_champion(spec=spec).set_caching_options(False)
             challenger = steps.solve_objective(
                 spec=spec,
-                model=trained.outputs["model"],
+                model=chosen.outputs["model"],
                 champion=champion.outputs["champion"],
                 training_set=training_set,
             ).outputs["solved"]

@@ -26,6 +26,9 @@ EVENTS_VARIABLE = "SHOPGUIDE_EVENTS"
 LOCKS_VARIABLE = "SHOPGUIDE_STEP_LOCKS"
 """Environment variable with the lock files that a step holds while it works."""
 
+TURNS_VARIABLE = "SHOPGUIDE_STEP_TURNS"
+"""Environment variable with the lock file for which the parts of a step wait on one machine."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +56,7 @@ def log_metrics(artifact: MetricsArtifact, metrics: Mapping[str, float]) -> None
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
+def step(name: str, part: str = "") -> Iterator[None]:
     """Run the body of one pipeline step.
 
     A `ShopguideError` ends the process with its exit code and one readable line instead of a
@@ -61,23 +64,31 @@ def step(name: str) -> Iterator[None]:
 
     Args:
         name: name of the component.
+        part: which of several that do the same on different things; where the runner shares one
+            machine among them, they take turns.
     """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout
     )
+    with _turn(part):
+        yield from _recorded(name, part)
+
+
+def _recorded(name: str, part: str) -> Iterator[None]:
     started = time.monotonic()
-    _record({"step": name, "event": "start"})
+    who = {"step": name} | ({"part": part} if part else {})
+    _record({**who, "event": "start"})
     try:
         with _holding_locks():
             yield
     except ShopguideError as error:
         _log.error("%s", error)
-        _finish(name, "failed", started, {"error": str(error), "exit_code": error.exit_code})
+        _finish(who, "failed", started, {"error": str(error), "exit_code": error.exit_code})
         raise SystemExit(error.exit_code) from None
     except BaseException as error:
-        _finish(name, "failed", started, {"error": repr(error), "exit_code": 3})
+        _finish(who, "failed", started, {"error": repr(error), "exit_code": 3})
         raise
-    _finish(name, "done", started, {})
+    _finish(who, "done", started, {})
 
 
 def first_failure() -> str | None:
@@ -107,16 +118,28 @@ def _holding_locks() -> Iterator[None]:
         yield
 
 
-def _finish(name: str, event: str, started: float, more: dict[str, str | int]) -> None:
+@contextmanager
+def _turn(part: str) -> Iterator[None]:
+    """Wait until no other part is at work, where one machine is shared: each uses all cores."""
+    path = os.environ.get(TURNS_VARIABLE)
+    if not part or path is None:
+        yield
+        return
+    with Path(path).open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _finish(who: dict[str, str], event: str, started: float, more: dict[str, str | int]) -> None:
     seconds = round(time.monotonic() - started, 2)
     peak = max(
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        resource.getrusage(whose).ru_maxrss
+        for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    _record({"step": name, "event": event, "seconds": seconds, "peak_mb": peak // 1024, **more})
+    _record({**who, "event": event, "seconds": seconds, "peak_mb": peak // 1024, **more})
 
 
-def _record(event: dict[str, str | int | float]) -> None:
+def _record(event: Mapping[str, str | int | float]) -> None:
     path = os.environ.get(EVENTS_VARIABLE)
     if path is None:
         return

@@ -7,20 +7,19 @@ Example:
 """
 
 from shopguide.training import _openmp  # noqa: F401 - before torch
-from shopguide.training.candidates import Candidates, candidate_specs, train_candidates
+from shopguide.training.candidates import train_candidate, train_candidates
 from shopguide.training.loop import Progress, Tick
 from shopguide.training.summary import EpochRecord, TrainingRecord, TrainingSummary
 from shopguide.training.train import Surroundings, train_mtl
 
 __all__ = [
-    "Candidates",
     "EpochRecord",
     "Progress",
     "Surroundings",
     "Tick",
     "TrainingRecord",
     "TrainingSummary",
-    "candidate_specs",
+    "train_candidate",
     "train_candidates",
     "train_mtl",
 ]

@@ -77,6 +77,21 @@ def test_a_crippled_challenger_is_refused(planted_run: PlantedRun, tmp_path: Pat
     assert decision["objective"]["upper"] < 0
 
 
+def test_candidates_are_trained_each_in_a_step_and_the_best_is_judged(
+    planted_run: PlantedRun, tmp_path: Path
+) -> None:
+    done = planted_run.pipelines(
+        "--json", "--set", "training.candidates={architectures: [shared_bottom, mmoe]}",
+        "--set", "training.max_steps=20", out=tmp_path / "several",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("shared_bottom-weighted_sum-0", "mmoe-weighted_sum-0"):
+        assert name in done.stderr
+    decision = json.loads((tmp_path / "several" / "decision.json").read_text())
+    assert (decision["challenger"]["chosen_from"], decision["tried"]) == (2, 1)
+    assert "the best of 2 models" in (tmp_path / "several" / "report.md").read_text()
+
+
 def test_invalid_data_stops_the_run_and_leaves_the_champion(
     planted_run: PlantedRun, tmp_path: Path
 ) -> None:

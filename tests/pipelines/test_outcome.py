@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,12 @@ def test_a_path_is_shown_as_it_would_be_typed(
     monkeypatch.chdir(tmp_path)
     assert shown(tmp_path / "runs" / "a") == "runs/a"
     assert shown("/elsewhere/a") == "/elsewhere/a"
+
+
+def test_the_parts_of_a_step_are_one_in_the_figures(tmp_path: Path) -> None:
+    events = [
+        StepEvent("train_mtl", "done", seconds=2.0, peak_mb=700, part="a"),
+        StepEvent("train_mtl", "done", seconds=3.5, peak_mb=600, part="b"),
+    ]
+    found = replace(_gather(tmp_path, "r1"), steps=events).to_dict()
+    assert found["steps"] == {"train_mtl": {"seconds": 5.5, "peak_mb": 700}}

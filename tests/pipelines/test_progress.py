@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipelines.failures import explain
 from pipelines.progress import Progress, StepEvent, read_events
-from shopguide.step import EVENTS_VARIABLE, first_failure
+from shopguide.step import EVENTS_VARIABLE, TURNS_VARIABLE, first_failure
 
 _STEP = """
 from shopguide.errors import InvalidDataError, ShopguideError
@@ -76,6 +76,40 @@ def test_a_killed_step_is_told(tmp_path: Path) -> None:
     _run("import os; os.kill(os.getpid(), 9)", tmp_path / "events")
     said = explain(RuntimeError("kfp"), read_events(tmp_path / "events"), tmp_path / "run.log")
     assert said.exit_code == 3
+    assert "train_mtl: the step was killed from outside" in str(said)
+
+
+_PART = """
+import sys, time
+from shopguide.step import step
+with step("train_mtl", sys.argv[1]):
+    time.sleep(0.3)
+"""
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_parts_take_turns_where_they_share_a_machine(tmp_path: Path, shared: bool) -> None:
+    events = tmp_path / "events"
+    variables = {EVENTS_VARIABLE: str(events)}
+    if shared:
+        variables[TURNS_VARIABLE] = str(tmp_path / "turns")
+    running = [
+        subprocess.Popen([sys.executable, "-c", _PART, part], env=variables) for part in "ab"
+    ]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    found = read_events(events)
+    assert sorted(event.part for event in found) == ["a", "a", "b", "b"]
+    if shared:
+        assert [event.event for event in found] == ["start", "done", "start", "done"]
+
+
+def test_a_part_that_was_killed_is_told_though_another_ended(tmp_path: Path) -> None:
+    events = [
+        StepEvent("train_mtl", "start", part="a"),
+        StepEvent("train_mtl", "start", part="b"),
+        StepEvent("train_mtl", "done", part="a"),
+    ]
+    said = explain(RuntimeError("kfp"), events, tmp_path / "run.log")
     assert "train_mtl: the step was killed from outside" in str(said)
 
 
