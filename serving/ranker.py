@@ -183,14 +183,20 @@ class Ranker:
 
 
 def open_features(bundle: Bundle, home: Path) -> FeatureReader | None:
-    """Open the online store of a home; None, with a warning, if that fails."""
+    """Open the online store of a home; None, with a warning, if that fails.
+
+    One that has lost its features is opened, with a warning: answers are degraded until it is
+    filled.
+    """
     from shopguide.features.online import OnlineFeatures
 
+    features = None
     try:
-        return OnlineFeatures(bundle.spec, home)
+        features = OnlineFeatures(bundle.spec, home)
+        features.check()
     except Exception as error:  # noqa: BLE001 - the service starts without a store, degraded
         _log.warning("feature store: %s: %s", type(error).__name__, str(error)[:200])
-        return None
+    return features
 
 
 def _defaults(bundle: Bundle) -> dict[str, str | float | None]:

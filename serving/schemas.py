@@ -71,7 +71,7 @@ class RankResponse(BaseModel):
 
     Args:
         model_version: version of the bundle.
-        degraded: the feature store did not answer; defaults stood in for features.
+        degraded: the feature store did not answer or has lost its features; defaults stood in.
     """
 
     items: list[RankedItem]

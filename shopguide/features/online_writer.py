@@ -1,16 +1,17 @@
 """Offline snapshots → online store: each entity's latest, and only those that have changed.
 
 Feast's own `materialize` writes every entity again each time, and while it runs its views refuse to
-be read. Here what was written last is kept beside the store, and the store keeps its checksum; the
-next time only rows that differ go through Feast, in batches, and a service goes on reading. A store
-that was lost, or is another's, has another checksum or none: it is filled anew.
+be read. Here what was written last is kept beside the store, and each table of the store has a
+marker with its checksum and its number of cells; the next time only rows that differ go through
+Feast, in batches, and a service goes on reading. Where table and marker do not agree, or a marker
+is not there, the store was lost, emptied or is another's: the view is filled anew.
 """
 
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,16 @@ import duckdb
 
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import TIMESTAMP
+from shopguide.features.marker import count_cells, opened, read_marker, write_marker
 from shopguide.features.materialize import quiet_feast, register
-from shopguide.features.store import FOLDER, offline_file, online_file, view_inputs, view_keys
+from shopguide.features.store import (
+    FOLDER,
+    offline_file,
+    online_file,
+    online_table,
+    view_inputs,
+    view_keys,
+)
 from shopguide.features.versions import feast_view
 from shopguide.files import atomic_file, sha256
 from shopguide.logs._duckdb import connect, count, identifier, quote
@@ -34,8 +43,21 @@ _BATCH = 20_000
 """Entities a write: bounds the memory of Feast's messages."""
 
 
-def materialize_online(spec: Spec) -> dict[str, int]:
-    """Bring the online store up to the latest snapshots.
+@dataclass(frozen=True, slots=True)
+class ViewWritten:
+    """What was done for one view.
+
+    Args:
+        entities: written; 0: none has changed.
+        lost: entities that had been written before and were gone; the view was filled anew.
+    """
+
+    entities: int
+    lost: int = 0
+
+
+def materialize_online(spec: Spec) -> dict[str, ViewWritten]:
+    """Bring the online store up to the latest snapshots; fill a view anew that it has lost.
 
     Stopped in the middle, it writes the same rows again the next time: the result is the same.
 
@@ -43,7 +65,7 @@ def materialize_online(spec: Spec) -> dict[str, int]:
         spec: checked spec; reads `features` and `home`.
 
     Returns:
-        Entities written, by view.
+        What was done, by view.
 
     Raises:
         ShopguideError: the features have not been computed in this home.
@@ -58,19 +80,26 @@ def materialize_online(spec: Spec) -> dict[str, int]:
     written = {}
     with quiet_feast():
         store = register(spec, home)
-        ledger = _Ledger(online_file(home))
+        _prepare(online_file(home))
         for name in view_inputs(spec):
             started = time.monotonic()
-            written[name] = _write_view(store, ledger, spec, name)
+            written[name] = done = _write_view(store, spec, name)
             seconds = time.monotonic() - started
-            _log.info("online %s: %s entities, %.1f s", name, f"{written[name]:,}", seconds)
+            _log.info("online %s: %s entities, %.1f s", name, f"{done.entities:,}", seconds)
+            if done.lost:
+                _log.warning("online %s: rebuilt, it had lost %s entities", name, f"{done.lost:,}")
     return written
 
 
-def _write_view(store: "FeatureStore", ledger: "_Ledger", spec: Spec, name: str) -> int:
-    view = feast_view(spec, name)
-    latest = Path(spec.home) / FOLDER / "written" / f"{view}.parquet"
-    known = latest.is_file() and ledger.holds(view, sha256(latest))
+def _prepare(path: Path) -> None:
+    """Set the write-ahead log: with it a writer never makes a reader wait."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _write_view(store: "FeatureStore", spec: Spec, name: str) -> ViewWritten:
+    latest = Path(spec.home) / FOLDER / "written" / spec.name / f"{feast_view(spec, name)}.parquet"
+    known, lost = _compare(spec, name, latest)
     with connect() as connection:
         keys = ", ".join(identifier(key) for key in view_keys(spec)[name])
         snapshots = quote(str(offline_file(spec, spec.home, name)))
@@ -84,9 +113,37 @@ def _write_view(store: "FeatureStore", ledger: "_Ledger", spec: Spec, name: str)
             if known:
                 changed += f" EXCEPT SELECT * FROM read_parquet({quote(str(latest))})"
             connection.execute(f"CREATE TEMP TABLE changed AS {changed} ORDER BY {keys}")
-            rows = _write_changed(connection, store, view)
-    ledger.record(view, sha256(latest))
-    return rows
+            rows = _write_changed(connection, store, feast_view(spec, name))
+    with opened(online_file(spec.home)) as online:
+        write_marker(online, online_table(spec, name), sha256(latest))
+    return ViewWritten(rows, lost)
+
+
+def _compare(spec: Spec, name: str, latest: Path) -> tuple[bool, int]:
+    """Look at what the store really holds of a view.
+
+    Args:
+        spec: reads `name`, `home` and `features`.
+        name: of the view.
+        latest: rows that were written last.
+
+    Returns:
+        Whether it is what was written last, and how many entities of that are gone.
+    """
+    table = online_table(spec, name)
+    with opened(online_file(spec.home)) as online:
+        marker, found = read_marker(online, table), count_cells(online, table)
+    if not latest.is_file():
+        return False, 0
+    columns = len(view_inputs(spec)[name])
+    if marker is None:
+        with connect() as connection:
+            query = f"SELECT count(*) FROM read_parquet({quote(str(latest))})"
+            expected = count(connection, query) * columns
+    else:
+        expected = marker.cells
+    whole = marker is not None and marker.checksum == sha256(latest) and marker.cells == found
+    return whole, -(-max(expected - found, 0) // columns)
 
 
 def _write_changed(connection: duckdb.DuckDBPyConnection, store: "FeatureStore", view: str) -> int:
@@ -98,35 +155,3 @@ def _write_changed(connection: duckdb.DuckDBPyConnection, store: "FeatureStore",
         batch[TIMESTAMP] = batch[TIMESTAMP].dt.tz_convert("UTC").astype("datetime64[us, UTC]")
         store.write_to_online_store(view, batch)
     return rows
-
-
-class _Ledger:
-    """What the embedded online store holds: a table beside Feast's own, in the same file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._connect() as connection:
-            # with a write-ahead log, a writer never makes a reader wait
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS shopguide_written "
-                "(view TEXT PRIMARY KEY, checksum TEXT)"
-            )
-
-    def holds(self, view: str, checksum: str) -> bool:
-        """Say whether the rows of a file with this checksum are what was written last."""
-        with self._connect() as connection:
-            query = "SELECT 1 FROM shopguide_written WHERE view = ? AND checksum = ?"
-            return connection.execute(query, (view, checksum)).fetchone() is not None
-
-    def record(self, view: str, checksum: str) -> None:
-        """Note what has been written."""
-        with self._connect() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO shopguide_written VALUES (?, ?)", (view, checksum)
-            )
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path)) as connection, connection:
-            yield connection

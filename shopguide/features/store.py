@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shopguide.features.catalogue import (
     ITEM_VIEW,
@@ -22,19 +22,27 @@ FOLDER = "feature_store"
 """Folder of the embedded store below the spec's `home`."""
 
 
-def offline_folder(home: str | Path) -> Path:
-    """Return the folder of the offline Parquet files, one a view."""
-    return Path(home) / FOLDER / "offline"
+def offline_folder(spec: Spec, home: str | Path) -> Path:
+    """Return the folder of a shop's offline Parquet files, one a view.
+
+    Shops that share a home may define a view alike: each has a folder of its own.
+    """
+    return Path(home) / FOLDER / "offline" / spec.name
 
 
 def offline_file(spec: Spec, home: str | Path, view: str) -> Path:
     """Return the Parquet file of a view's snapshots."""
-    return offline_folder(home).resolve() / f"{feast_view(spec, view)}.parquet"
+    return offline_folder(spec, home).resolve() / f"{feast_view(spec, view)}.parquet"
 
 
 def online_file(home: str | Path) -> Path:
     """Return the file of the embedded online store."""
     return Path(home).resolve() / FOLDER / "online.db"
+
+
+def online_table(spec: Spec, view: str) -> str:
+    """Return the table of the embedded online store in which Feast keeps a view."""
+    return f"{spec.name}_{feast_view(spec, view)}"
 
 
 def view_keys(spec: Spec) -> dict[str, list[str]]:
@@ -99,6 +107,23 @@ def feast_objects(
     return list(entities.values()), views, service
 
 
+def store_config(spec: Spec, home: str | Path) -> dict[str, Any]:
+    """Return what a feature_store.yaml says of the embedded store, with absolute paths.
+
+    Args:
+        spec: reads `name`, which is Feast's project.
+        home: the spec's home.
+    """
+    return {
+        "project": spec.name,
+        "provider": "local",
+        "registry": str(Path(home).resolve() / FOLDER / "registry.db"),
+        "offline_store": {"type": "duckdb"},
+        "online_store": {"type": "sqlite", "path": str(online_file(home))},
+        "entity_key_serialization_version": 3,
+    }
+
+
 def open_store(spec: Spec, home: str | Path) -> "FeatureStore":
     """Open the embedded Feast store of a home: duckdb offline, sqlite online, file registry.
 
@@ -110,16 +135,7 @@ def open_store(spec: Spec, home: str | Path) -> "FeatureStore":
 
     folder = Path(home).resolve() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    config = RepoConfig(
-        project=spec.name,
-        provider="local",
-        registry=str(folder / "registry.db"),
-        offline_store={"type": "duckdb"},
-        online_store={"type": "sqlite", "path": str(online_file(home))},
-        entity_key_serialization_version=3,
-        repo_path=folder,
-    )
-    return FeatureStore(config=config)
+    return FeatureStore(config=RepoConfig(repo_path=folder, **store_config(spec, home)))
 
 
 def _served_item_attributes(spec: Spec) -> list[str]:

@@ -32,6 +32,7 @@ _LIBRARY = (
     "bundle",
     "features/__init__.py",
     "features/catalogue.py",
+    "features/marker.py",
     "features/online.py",
     "features/store.py",
     "features/versions.py",

@@ -1,5 +1,8 @@
 """At request time the store answers what the offline features say at the log's end."""
 
+import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shopguide.errors import ShopguideError
 from shopguide.features import (
     OnlineFeatures,
     materialize_features,
     materialize_online,
     model_inputs,
 )
+from shopguide.features import online as reader
+from shopguide.features.store import online_file, online_table
 
 Shop = Any  # the classes live in conftest.py, which cannot be imported
 CornerShop = Any
@@ -123,3 +129,61 @@ def test_a_longer_log_brings_the_online_store_up_to_date(
         found = OnlineFeatures(spec, spec.home).read("u1", ["i1"], {}).to_pylist()[0]
         expected_now = reference.as_of("user", ["u1"], stop)
         assert {column: found[column] for column in expected_now} == expected_now
+
+
+@pytest.mark.parametrize("harm", ["DROP TABLE {table}", "DELETE FROM {table}"])
+def test_a_store_that_loses_a_view_is_an_error_until_it_is_filled_again(
+    corner_shop: CornerShop,
+    shop: Shop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: str,
+) -> None:
+    monkeypatch.setattr(reader, "_TRUST_SECONDS", 0.0)
+    spec = corner_shop.spec(tmp_path, features=corner_shop.features("user", "item"))
+    materialize_features(spec, shop.log, tmp_path / "training_set")
+    materialize_online(spec)
+    served = OnlineFeatures(spec, tmp_path)
+    before = served.read("u1", ["i1"], {})
+    with closing(sqlite3.connect(online_file(tmp_path))) as connection, connection:
+        connection.execute(harm.format(table=online_table(spec, "item")))
+    with pytest.raises(ShopguideError, match=r"of corner_shop_item_\w+\. Run `shopguide materiali"):
+        served.read("u1", ["i1"], {})
+    materialize_online(spec)
+    assert served.read("u1", ["i1"], {}).equals(before)
+    assert served.read("nobody", ["nothing"], {})["user_baskets_3"].to_pylist() == [None]
+
+
+def test_a_store_that_is_made_anew_under_a_service_is_read_again(
+    corner_shop: CornerShop, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_TRUST_SECONDS", 0.0)
+    spec = corner_shop.spec(tmp_path, features=corner_shop.features("user"))
+    materialize_features(spec, shop.log, tmp_path / "training_set")
+    materialize_online(spec)
+    served = OnlineFeatures(spec, tmp_path)
+    before = served.read("u1", ["i1"], {})
+    shutil.rmtree(tmp_path / "feature_store")
+    with pytest.raises(ShopguideError, match="holds nothing that was materialised"):
+        served.read("u1", ["i1"], {})
+    assert not online_file(tmp_path).exists()
+    materialize_features(spec, shop.log, tmp_path / "training_set")
+    materialize_online(spec)
+    assert served.read("u1", ["i1"], {}).equals(before)
+
+
+def test_a_look_at_the_store_is_believed_for_a_while(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+
+    def none_lost(path: Path, tables: list[str]) -> list[str]:
+        assert len(tables) == len(shop.spec.features.views) + 2
+        looks.append(path)
+        return []
+
+    monkeypatch.setattr(reader, "lost_tables", none_lost)
+    served = OnlineFeatures(shop.spec, shop.spec.home)
+    for _ in range(5):
+        served.read("u1", ["i1"], {})
+    assert looks == [online_file(shop.spec.home)]

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shopguide.bundle import Bundle, load_bundle
-from shopguide.features.versions import feast_view
+from shopguide.features.store import online_table
 from shopguide.packaging.build import Bento
 from shopguide.packaging.process import HOST, RunningService, running
 from shopguide.spec import load_spec
@@ -193,6 +196,47 @@ def test_without_a_store_it_answers_degraded(planted_run: PlantedRun, tmp_path: 
         assert [item["item_id"] for item in answer["items"]] == ["i1"]
 
 
+def test_a_store_that_is_emptied_is_told_until_it_is_filled_again(
+    planted_run: PlantedRun, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(load_spec(planted_run.spec).home, home)
+    store = home / "feature_store" / "online.db"
+    known = {"user_id": "u1", "items": [f"i{n}" for n in range(12)]}
+    unknown = {"user_id": "nobody", "items": ["nothing"]}
+    with running(_bento(planted_run), home=home, timeout=120) as started:
+        client = Client(started.port)
+        _, before = client.post("/rank", known)
+        assert before["degraded"] is False
+        with closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute(
+                f"DELETE FROM {online_table(load_spec(planted_run.spec), 'item')}"  # noqa: S608
+            )
+        assert _until(client, known, degraded=True)["items"]
+        assert _until(client, unknown, degraded=True)["items"]
+        command = ["materialize", "--spec", str(planted_run.spec), "--set", f"home={home}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "shopguide", *command],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "rebuilt: the store had lost" in done.stdout
+        assert _until(client, known, degraded=False)["items"] == before["items"]
+        assert _until(client, unknown, degraded=False)["items"]
+
+
+def _until(client: Client, body: object, *, degraded: bool) -> dict[str, Any]:
+    """Ask until the service has looked at its store again."""
+    end = time.monotonic() + 30
+    while True:
+        status, answer = client.post("/rank", body)
+        assert status == 200, answer
+        if answer["degraded"] is degraded:
+            return dict(answer)
+        assert time.monotonic() < end, "the service did not look again"
+        time.sleep(0.2)
+
+
 _WITHOUT_TRAINING = """
 import sys
 from pathlib import Path
@@ -237,7 +281,7 @@ def test_the_bento_asks_for_no_training_library(planted_run: PlantedRun) -> None
 def test_the_online_store_holds_what_was_materialised(planted_run: PlantedRun) -> None:
     spec = load_spec(planted_run.spec)
     store = Path(spec.home) / "feature_store" / "online.db"
-    table = f"planted_{feast_view(spec, 'item')}"
+    table = online_table(spec, "item")
     with sqlite3.connect(store) as connection:
         (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
     assert rows >= 60

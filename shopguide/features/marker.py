@@ -1,0 +1,101 @@
+"""What says that a view's online table is whole: a row in that very table.
+
+Whoever drops or empties the table takes the marker along, so nothing can go on claiming that the
+features are there. Feast reads by the keys of entities and never meets it.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_KEY = b"shopguide"  # no key of Feast's: those begin with a count
+_NAME = "written"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What the last finished write left in a table.
+
+    Args:
+        checksum: SHA-256 of the Parquet file with the entities' latest rows.
+        cells: values in the table: one an entity and column.
+    """
+
+    checksum: str
+    cells: int
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an online store that exists, for a transaction.
+
+    Raises:
+        sqlite3.OperationalError: there is no such file; one is not made.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection, connection:
+        yield connection
+
+
+def read_marker(connection: sqlite3.Connection, table: str) -> Marker | None:
+    """Return the marker of a table; None: the table, or the marker in it, is not there.
+
+    Args:
+        connection: to the online store.
+        table: of a view; made of the names of spec and view.
+    """
+    if not _exists(connection, table):
+        return None
+    found = connection.execute(
+        f"SELECT value FROM {_quoted(table)} WHERE entity_key = ? AND feature_name = ?",
+        (_KEY, _NAME),
+    ).fetchone()
+    return None if found is None else Marker(**json.loads(found[0]))
+
+
+def write_marker(connection: sqlite3.Connection, table: str, checksum: str) -> None:
+    """Note that a table holds the rows of a file, and how many cells it has with them."""
+    marker = Marker(checksum, count_cells(connection, table))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {_quoted(table)} (entity_key, feature_name, value) "
+        "VALUES (?, ?, ?)",
+        (_KEY, _NAME, json.dumps(asdict(marker)).encode()),
+    )
+
+
+def count_cells(connection: sqlite3.Connection, table: str) -> int:
+    """Count the values that a table holds; 0 if there is none."""
+    if not _exists(connection, table):
+        return 0
+    (cells,) = connection.execute(
+        f"SELECT count(*) FROM {_quoted(table)} WHERE entity_key <> ?", (_KEY,)
+    ).fetchone()
+    return int(cells)
+
+
+def lost_tables(path: Path, tables: Iterable[str]) -> list[str]:
+    """Return the tables that hold nothing that was materialised: a look-up each, no scan.
+
+    Args:
+        path: the online store.
+        tables: those that should be filled.
+    """
+    try:
+        with opened(path) as connection:
+            return [table for table in tables if read_marker(connection, table) is None]
+    except sqlite3.OperationalError:
+        if path.is_file():
+            raise
+        return list(tables)
+
+
+def _exists(connection: sqlite3.Connection, table: str) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(query, (table,)).fetchone() is not None
+
+
+def _quoted(table: str) -> str:
+    return '"' + table.replace('"', '""') + '"'
