@@ -36,5 +36,7 @@ def materialize(
         return
     for view, done in written.items():
         rebuilt = f"   rebuilt: the store had lost {done.lost:,} entities" if done.lost else ""
-        stdout.print(f"{view:<20}{done.entities:>12,} entities{rebuilt}", highlight=False)
+        stdout.print(
+            f"{view:<20}{done.entities:>12,} entities{rebuilt}", highlight=False, soft_wrap=True
+        )
     stdout.print(f"→ online store in {loaded.home}", highlight=False)

@@ -205,7 +205,7 @@ def test_the_command_tells_what_it_rebuilt(
     first = materialize_online(spec)
     with closing(sqlite3.connect(online_file(spec.home))) as connection, connection:
         connection.execute(f"DROP TABLE {online_table(spec, 'user')}")
-    (tmp_path / "spec.yaml").write_text(dump_spec(spec), encoding="utf-8")
+    dump_spec(spec, tmp_path / "spec.yaml")
     done = CliRunner().invoke(app, ["materialize", "--spec", str(tmp_path / "spec.yaml")])
     assert done.exit_code == 0, done.output
     assert f"rebuilt: the store had lost {first['user'].entities} entities" in done.output
