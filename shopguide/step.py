@@ -92,20 +92,25 @@ def _recorded(name: str, part: str) -> Iterator[None]:
 
 
 def first_failure() -> str | None:
-    """Return what the first failed step of this run said, with its name, in one line.
+    """Return why this run failed, in one line: what the first failed step said, or who was killed.
 
-    None where no step failed, or where steps keep no file of events, as on a cluster.
+    To be asked within a step, which does not count. None where neither happened, or where steps
+    keep no file of events, as on a cluster.
     """
     path = Path(os.environ.get(EVENTS_VARIABLE, ""))
     if not path.is_file():
         return None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
+    at_work: list[str] = []
+    for event in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        name = event["step"].replace("_", "-")
         if event["event"] == "failed":
             first, *others = str(event["error"]).splitlines() or [""]
-            more = f" (and {len(others)} more)" if others else ""
-            return f"{event['step'].replace('_', '-')}: {first}{more}"
-    return None
+            return f"{name}: {first}" + (f" (and {len(others)} more)" if others else "")
+        if event["event"] == "start":
+            at_work.append(name)
+        else:
+            at_work.remove(name)
+    return f"{at_work[0]}: killed from outside" if len(at_work) > 1 else None
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def audit_command(
     """Measure how often the gate promotes by chance, and which gains it can see."""
     require_folder(out, "--out")
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    with Progress(console=stderr, transient=True) as bar:
+    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         rows: dict[str, TaskID] = {}
 
         def tell(kind: str, done: int, total: int) -> None:

@@ -158,10 +158,14 @@ def _refuse_if_champion_moved(content: Decision, now: Version | None) -> None:
     if expected != found:
         raise NotPromotedError(
             "registry",
-            f"the bundle was compared with the champion {expected and expected[:12]}, "
-            f"but the champion is {found and found[:12]} now",
+            f"the bundle was compared with {_called(expected)}, "
+            f"but the champion is {_called(found)} now",
             "Let the gate decide against the present champion",
         )
+
+
+def _called(checksum: str | None) -> str:
+    return "no bundle" if checksum is None else f"the bundle {checksum[:12]}"
 
 
 def _register(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipelines.failures import explain
 from pipelines.progress import Progress, StepEvent, read_events
-from shopguide.step import EVENTS_VARIABLE, TURNS_VARIABLE, first_failure
+from shopguide.step import EVENTS_VARIABLE, TURNS_VARIABLE, first_failure, step
 
 _STEP = """
 from shopguide.errors import InvalidDataError, ShopguideError
@@ -59,6 +59,12 @@ def test_the_first_failure_of_a_run_is_said_in_one_line(
     assert first_failure() is None
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events"))
     assert first_failure() is None
+    _run("import os; os.kill(os.getpid(), 9)", tmp_path / "events")
+    with step("record_run"):
+        assert first_failure() == "train-mtl: killed from outside"
+    (tmp_path / "events").unlink()
+    with step("record_run"):
+        assert first_failure() is None
     one = "ShopguideError('a.csv, row 3', 'is empty', 'Fill it')"
     _run(f"raise ShopguideError.combined([{one}, {one}])", tmp_path / "events")
     assert first_failure() == "train-mtl: a.csv, row 3: is empty. Fill it (and 1 more)"

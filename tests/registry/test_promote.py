@@ -144,6 +144,9 @@ def test_a_decision_against_a_former_champion_moves_nothing(
     promote_model(spec, second, decide(second, first))
     with pytest.raises(NotPromotedError, match="but the champion is"):
         promote_model(spec, third, late)
+    alone = decide(third, None)
+    with pytest.raises(NotPromotedError, match="compared with no bundle, but the champion is the"):
+        promote_model(spec, third, alone)
 
 
 def test_a_changed_bundle_is_not_promoted(
