@@ -120,3 +120,24 @@ def with_fusion(
             solution.write(folder / SOLUTION)
         changed = former.model_copy(update={"checksums": file_checksums(folder)})
         changed.sealed().write(folder / MANIFEST)
+
+
+def with_training(bundle_dir: str | Path, out_dir: str | Path, training: Document) -> Manifest:
+    """Copy a bundle with another record of its training, and with it a version of its own.
+
+    Args:
+        bundle_dir: bundle.
+        out_dir: folder to write; an older bundle there is replaced, even `bundle_dir` itself.
+        training: the record.
+
+    Raises:
+        ShopguideError: `bundle_dir` is not a whole bundle, or `out_dir` holds something else.
+    """
+    former = load_bundle(bundle_dir).manifest
+    with atomic_directory(out_dir, marker=MANIFEST) as folder:
+        for name in former.checksums:
+            shutil.copyfile(Path(bundle_dir) / name, folder / name)
+        training.write(folder / TRAINING)
+        changed = former.model_copy(update={"checksums": file_checksums(folder)}).sealed()
+        changed.write(folder / MANIFEST)
+    return changed

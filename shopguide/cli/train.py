@@ -1,14 +1,13 @@
 """`shopguide train`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from shopguide.cli._study import run_study_command
+from shopguide.cli._training import leads, progress
 from shopguide.cli.common import (
     DEFAULT_SPEC,
     AsJson,
@@ -16,7 +15,6 @@ from shopguide.cli.common import (
     Profile,
     SpecPath,
     print_json,
-    stderr,
     stdout,
 )
 from shopguide.errors import ShopguideError
@@ -51,6 +49,15 @@ def train(
             help="Train this one too (single_task: no sharing), and compare task by task.",
         ),
     ] = None,
+    study: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Search the settings of training.study by N trials, and keep the best model; "
+            "OUT.study.db goes on where it stopped.",
+        ),
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -61,7 +68,10 @@ def train(
     train one model: torchrun --nproc_per_node 2 -m shopguide train …
     """
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
-    _require_one_of(loaded, relations=relations, compare=compare)
+    _require_one_of(loaded, relations=relations, compare=compare, study=study)
+    if study is not None:
+        run_study_command(loaded, training_set, out, study, as_json=as_json)
+        return
     rival = None
     if compare is not None:
         rival = _rival(spec, profile, overrides or [], compare)
@@ -70,7 +80,7 @@ def train(
     differences = None
     if rival is not None:
         differences = _compare(loaded, rival, training_set, out, resume=resume)
-    if not _leads():
+    if not leads():
         return
     if looker is not None:
         _write_relations(looker, loaded, out)
@@ -92,10 +102,10 @@ def _train(
     from shopguide.training.relations import Looker
 
     looker = Looker() if relations else None
-    with _progress() as report:
+    with progress() as report:
         around = Surroundings(report, _beside(out, "checkpoint"), resume, looker)
         summary, candidates = train_candidates(spec, training_set, out, around=around)
-    if candidates.tried > 1 and _leads():
+    if candidates.tried > 1 and leads():
         candidates.write(_beside(out, "candidates.json"))
     return summary, looker
 
@@ -107,7 +117,7 @@ def _compare(
 
     other = _beside(out, rival.model.architecture)
     _train(rival, training_set, other, resume=resume, relations=False)
-    if not _leads():
+    if not leads():
         return []
     return compare_bundles(spec, training_set / "test.parquet", out, other)
 
@@ -120,7 +130,16 @@ def _rival(spec: Path, profile: str | None, overrides: list[str], architecture: 
     return load_spec(spec, profile=profile, overrides=changes)
 
 
-def _require_one_of(spec: Spec, *, relations: bool, compare: str | None) -> None:
+def _require_one_of(spec: Spec, *, relations: bool, compare: str | None, study: int | None) -> None:
+    if study is not None and (relations or compare):
+        option = "--relations" if relations else "--compare"
+        raise ShopguideError(option, "looks at one model, and --study trains many", "Leave one out")
+    if study is not None and spec.training.candidates is not None:
+        raise ShopguideError(
+            "--study",
+            "stands beside training.candidates, which names the models to train",
+            "Set training.candidates=null, and list them in training.study",
+        )
     if spec.training.candidates is None or not (relations or compare):
         return
     option = "--relations" if relations else "--compare"
@@ -152,13 +171,6 @@ def _beside(out: Path, ending: str) -> Path:
     return out.with_name(f"{out.name}.{ending}")
 
 
-def _leads() -> bool:
-    """Whether this process is the one that writes and speaks."""
-    from shopguide.training.distributed import environment_rank
-
-    return environment_rank() == 0
-
-
 def _fields(summary: "training.TrainingSummary", out: Path) -> dict[str, object]:
     times = {"seconds": summary.seconds, "rows_per_second": summary.rows_per_second}
     record = summary.record.model_dump(mode="json")
@@ -188,17 +200,3 @@ def _show_difference(found: "Difference", other: str) -> None:
         f"{found.gain:+.4f} (95 % {found.lower:+.4f} to {found.upper:+.4f}): {verdict}",
         highlight=False,
     )
-
-
-@contextmanager
-def _progress() -> "Iterator[training.Progress]":
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not _leads()) as bar:
-        line = bar.add_task("reading the training set")
-
-        def report(tick: "training.Tick") -> None:
-            speed = f"{tick.rows_per_second:,.0f} rows/s, {tick.seconds_left:.0f} s left"
-            where = f"epoch {tick.epoch}, step {tick.step} of at most {tick.steps}"
-            bar.update(line, description=f"{where}, loss {tick.loss:.4f}, {speed}")
-
-        yield report

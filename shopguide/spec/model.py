@@ -6,7 +6,8 @@ from pydantic import Field
 
 from shopguide.spec._section import Fraction, Name, Rate, Section
 from shopguide.spec.inputs import Buckets, Cross, ListInput, Transform, Units
-from shopguide.spec.parts import ArchitectureName
+from shopguide.spec.parts import ArchitectureName, Balancing
+from shopguide.spec.study import Study
 
 Stored = Literal["float32", "float16", "int8"]
 
@@ -79,22 +80,6 @@ class Model(Section):
         "when serving: what is liked is told from what was seen first.",
     )
     min_count: int = Field(2, ge=1, description="Rows that a value needs for one of its own.")
-
-
-Balancing = Literal[
-    "weighted_sum",
-    "uncertainty",
-    "geometric_mean",
-    "dwa",
-    "famo",
-    "upgrad",
-    "mgda",
-    "pcgrad",
-    "cagrad",
-    "aligned_mtl",
-    "imtl_g",
-    "nash_mtl",
-]
 
 
 class Candidates(Section):
@@ -175,4 +160,7 @@ class Training(Section):
     threads: int | None = Field(None, ge=1, le=1024, description="Null: all cores.")
     candidates: Candidates | None = Field(
         None, description="Several models to train, of which the gate gets the best."
+    )
+    study: Study | None = Field(
+        None, description="What `shopguide train --study N` searches; null: the default space."
     )

@@ -5,7 +5,7 @@ spec is checked, and a mistyped name refused, before anything heavy is loaded.
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -77,4 +77,19 @@ AmountLoss = Annotated[
     str,
     AfterValidator(lambda name: _known(name, amount_losses())),
     Field(json_schema_extra=lambda schema: schema.update(enum=sorted(amount_losses()))),
+]
+
+Balancing = Literal[
+    "weighted_sum",
+    "uncertainty",
+    "geometric_mean",
+    "dwa",
+    "famo",
+    "upgrad",
+    "mgda",
+    "pcgrad",
+    "cagrad",
+    "aligned_mtl",
+    "imtl_g",
+    "nash_mtl",
 ]

@@ -63,7 +63,7 @@ def read_checkpoint(path: Path, identity: Mapping[str, object]) -> State:
         raise ShopguideError(str(path), "is no whole checkpoint", _ANEW) from None
     if version != FORMAT:
         raise ShopguideError(str(path), f"has format {version}, can read {FORMAT}", _ANEW)
-    differing = list(_differences(found, json.loads(json.dumps(identity)), ""))
+    differing = list(differences(found, json.loads(json.dumps(identity))))
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         raise ShopguideError(
@@ -75,11 +75,12 @@ def read_checkpoint(path: Path, identity: Mapping[str, object]) -> State:
     return state
 
 
-def _differences(old: object, new: object, where: str) -> Iterator[str]:
+def differences(old: object, new: object, where: str = "") -> Iterator[str]:
+    """Yield where two JSON documents differ, with the two values where they are short."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
             place = f"{where}.{key}" if where else str(key)
-            yield from _differences(old.get(key), new.get(key), place)
+            yield from differences(old.get(key), new.get(key), place)
     elif old != new:
         short = len(str(old)) + len(str(new)) < 60
         yield f"{where} ({old}, now {new})" if short else where

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +57,9 @@ Progress = Callable[[Tick], None]
 Probe = Callable[[Network, Any, int], None]
 """Called with the network, a batch and the step's number, before the step."""
 
+AfterEpoch = Callable[[Sequence[EpochRecord]], None]
+"""Called with all epochs so far; what it raises ends the run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -86,6 +89,7 @@ class Course:
         identity: settings and data that a checkpoint belongs to.
         progress: told how it goes.
         probe: sees the network before each step; it must leave it as it is.
+        after_epoch: told how each epoch did.
     """
 
     train: SampleFile
@@ -99,6 +103,7 @@ class Course:
     identity: Mapping[str, object] = field(default_factory=dict)
     progress: Progress | None = None
     probe: Probe | None = None
+    after_epoch: AfterEpoch | None = None
 
 
 def fit(network: Network, course: Course, training: Training) -> Fit:
@@ -220,6 +225,8 @@ class _Run:
         self.stepper.balancer.end_epoch()
         watch.start()
         self.batch, self.loss = 0, 0.0
+        if self.course.after_epoch is not None:
+            self.course.after_epoch(self.epochs)
 
     def _rate(self, step: int) -> float:
         """Return the factor of the learning rates for a step, from 0."""

@@ -20,6 +20,10 @@ _SPREAD = 0x9E3779B97F4A7C15  # keeps neighbouring seeds' steps apart
 _TABLE = re.compile(r"encoder\.tables\.(\d+)\.")
 
 
+class DivergedError(ShopguideError):
+    """The loss became infinite or NaN: these settings do not train."""
+
+
 class Stepper:
     """All that a step needs.
 
@@ -65,7 +69,7 @@ class Stepper:
             factor: of the learning rates.
 
         Raises:
-            ShopguideError: the loss became infinite or NaN.
+            DivergedError: the loss became infinite or NaN.
         """
         torch.manual_seed((self.seed * _SPREAD + step * SHARDS + self.group.rank) % 2**63)
         labels = self._smoothed(batch.labels)
@@ -115,7 +119,7 @@ class Stepper:
         self.watch.add(self.kept, fresh)
         return self.kept
 
-    def _not_finite(self, losses: Tensor, step: int) -> ShopguideError:
+    def _not_finite(self, losses: Tensor, step: int) -> DivergedError:
         tasks = [
             f"{name} {float(loss)}"
             for name, loss in zip(self.network.parents, losses, strict=True)
@@ -127,7 +131,7 @@ class Stepper:
             if not bool(parameter.isfinite().all())
         ]
         because = f"; not finite before it: {', '.join(weights[:3])}" if weights else ""
-        return ShopguideError(
+        return DivergedError(
             "training.learning_rate",
             f"at {self.training.learning_rate:g} the loss became not finite in step {step + 1}: "
             f"{', '.join(tasks)}{because}",

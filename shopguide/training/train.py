@@ -29,7 +29,7 @@ from shopguide.training.calibrate import fit_calibrators
 from shopguide.training.distributed import Group, process_group
 from shopguide.training.export import export_graph
 from shopguide.training.gather import Gathered, gather
-from shopguide.training.loop import Course, Fit, Probe, Progress, fit
+from shopguide.training.loop import AfterEpoch, Course, Fit, Probe, Progress, fit
 from shopguide.training.metrics import valid_auc, valid_spearman
 from shopguide.training.reading import KEYS, WEIGHT
 from shopguide.training.shrink import shrink
@@ -37,7 +37,7 @@ from shopguide.training.summary import TrainingRecord, TrainingSummary
 
 _PARITY_ROWS = 512
 _LIBRARIES = ("shopguide", "torch", "torchjd", "onnx", "onnxruntime", "numpy", "pyarrow")
-_NOT_IDENTITY = {"training": {"threads", "checkpoint_every", "candidates"}}
+_NOT_IDENTITY = {"training": {"threads", "checkpoint_every", "candidates", "study"}}
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +51,7 @@ class Surroundings:
         resume: go on from that file, if it is there.
         probe: sees the network before each step.
         candidates: models of which this is one.
+        after_epoch: told how each epoch did; what it raises ends the run.
     """
 
     progress: Progress | None = None
@@ -58,6 +59,7 @@ class Surroundings:
     resume: bool = False
     probe: Probe | None = None
     candidates: int = 1
+    after_epoch: AfterEpoch | None = None
 
 
 def train_mtl(
@@ -126,12 +128,17 @@ def build_network(spec: Spec, gathered: Gathered) -> Network:
     )
 
 
-def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) -> Course:
+def identity_of(spec: Spec) -> dict[str, object]:
+    """Return what of a spec decides the weights that a run ends with, as JSON."""
     sections = ("tasks", "features", "split", "model", "training", "seed")
     document = spec.model_dump(mode="json", include=set(sections))
     for section, names in _NOT_IDENTITY.items():
         for name in names:
             document[section].pop(name)
+    return document
+
+
+def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) -> Course:
     served = gathered.preprocessing.served()
     return Course(
         train=gathered.train,
@@ -142,9 +149,10 @@ def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) 
         group=group,
         checkpoint=around.checkpoint,
         resume=around.resume,
-        identity=document | gathered.identity() | {"processes": group.size},
+        identity=identity_of(spec) | gathered.identity() | {"processes": group.size},
         progress=around.progress if group.leads else None,
         probe=around.probe,
+        after_epoch=around.after_epoch,
     )
 
 

@@ -1,6 +1,7 @@
 """`shopguide train`, as it is typed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,47 @@ def test_mistakes_are_named_before_anything_is_trained(
     assert run(shop, monkeypatch, *arguments, out="none") == 2
     assert message in capsys.readouterr().err
     assert not (shop / "none").exists()
+
+
+def test_a_study_keeps_the_best_and_tells_each_trial(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    assert not run(shop, monkeypatch, "--study", "2", "--json", out="searched")
+    printed = capsys.readouterr()
+    found = json.loads(printed.out.splitlines()[-1])
+    assert (found["tried"], len(found["trials"])) == (2, 2)
+    assert found["trials"][found["best"] - 1]["state"] == "finished"
+    assert "trial 2 of 2: finished after 2 epochs" in printed.err
+    assert load_bundle(shop / "searched").manifest
+    assert not run(shop, monkeypatch, "--study", "2", out="searched")
+    again = capsys.readouterr()
+    assert "the best of 2 (2 finished)" in " ".join(again.out.split())
+    assert "trial 1 of 2" not in again.err
+
+
+def test_a_study_without_optuna_says_what_to_install(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert run(shop, monkeypatch, "--study", "2", out="without") == 2
+    assert "pip install 'shopguide[search]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("beside", "what"),
+    [
+        (("--relations",), "--relations: looks at one model"),
+        (("--compare", "single_task"), "--compare: looks at one model"),
+        (("--set", "training.candidates={seeds: [0]}"), "stands beside training.candidates"),
+    ],
+)
+def test_a_study_stands_alone(
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    beside: tuple[str, ...],
+    what: str,
+) -> None:
+    assert run(shop, monkeypatch, "--study", "2", *beside) == 2
+    assert what in " ".join(capsys.readouterr().err.split())

@@ -9,7 +9,7 @@ from torchjd import scalarization as sc
 
 from shopguide.errors import ShopguideError
 from shopguide.models import ARCHITECTURES
-from shopguide.spec.model import Balancing
+from shopguide.spec.parts import Balancing
 from shopguide.training.balancing.balancer import Balancer, WeightedSum
 from shopguide.training.balancing.gradients import GradientBalancer
 from shopguide.training.balancing.losses import LossBalancer, Reference
