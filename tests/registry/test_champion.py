@@ -35,5 +35,7 @@ def test_the_champion_is_looked_up_named_or_left_out(
         assert (held.path, held.registered) == (bundle, False)
     dump_spec(spec, tmp_path / "spec.yaml")
     champion(spec=tmp_path / "spec.yaml", out=tmp_path / "copy")
-    assert f"version 1 → {tmp_path / 'copy'}" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert f"version 1 → {tmp_path / 'copy'}" in captured.out
+    assert captured.err == "champion  version 1 of the registry\n", "no progress bar beside it"
     assert load_bundle(tmp_path / "copy").manifest == load_bundle(bundle).manifest
