@@ -23,7 +23,8 @@ def leads() -> bool:
 def progress() -> "Iterator[training.Progress]":
     """Show how training goes while the body runs; what it gives is called now and then."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not leads()) as bar:
+    hidden = not leads() or not stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=hidden) as bar:
         line = bar.add_task("reading the training set")
 
         def report(tick: "training.Tick") -> None:
