@@ -40,6 +40,7 @@ def warnings_about(
         spending: of the champion's error; None without a champion.
     """
     return (
+        *_alike(gains),
         *_waived(guards),
         *_small_slices(gains, spec),
         *_drift(tasks),
@@ -47,6 +48,15 @@ def warnings_about(
         REPLAY,
         INTERFERENCE,
     )
+
+
+def _alike(gains: Gains) -> Iterator[str]:
+    found = gains.objective
+    if found is not None and found.estimate == found.lower == found.upper == 0:
+        yield (
+            "Both models bring the same to every user of the test period: they rank alike, as the "
+            "same data, spec and seed make them. There is nothing to tell apart."
+        )
 
 
 def _waived(guards: Sequence[Guard]) -> Iterator[str]:

@@ -58,6 +58,7 @@ def test_a_model_that_ranks_alike_is_not_promoted(shop: Shop, tmp_path: Path) ->
     assert decision.objective is not None
     assert decision.objective.estimate == 0
     assert decision.reasons == ("gain_not_shown",)
+    assert "they rank alike" in decision.warnings[0]
 
 
 def test_the_champion_itself_is_refused_as_identical(shop: Shop, tmp_path: Path) -> None:
