@@ -117,7 +117,7 @@ def test_a_service_that_does_not_start_is_an_answer(
 def test_a_bundle_without_fusion_weights_is_refused(
     planted_run: PlantedRun, spec: Spec, training_set: Path, tmp_path: Path
 ) -> None:
-    (trained,) = planted_run.out.glob("steps/*/train-and-promote-*/train-mtl/model")
+    (trained,) = planted_run.out.glob("steps/*/train-and-promote-*/choose-candidate/model")
     with pytest.raises(ShopguideError, match="has no fusion weights"):
         package_bento(spec, trained, training_set, tmp_path / "bento")
     assert not (tmp_path / "bento").exists()

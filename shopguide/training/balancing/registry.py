@@ -1,5 +1,6 @@
 """The balancers by name: all of torchjd's; a new one is a line here."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -105,7 +106,9 @@ def _nash(preference: Tensor) -> Callable[[Tensor], Tensor]:
 
     def weights(gramian: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(gramian)
-        found: Tensor = weighting(vectors * values.clamp(min=0.0).sqrt())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You are solving a parameterized problem")  # cvxpy's
+            found: Tensor = weighting(vectors * values.clamp(min=0.0).sqrt())
         return found
 
     return weights
