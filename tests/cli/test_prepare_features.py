@@ -150,5 +150,5 @@ def test_a_profile_that_the_spec_lacks_ends_with_2(folder: Path) -> None:
     assert done.returncode == 2
     assert (
         done.stderr
-        == "error shop.yaml profiles: no profile 'huge'; found none. Name one of these\n"
+        == "error shop.yaml: no profile 'huge': the spec has no profiles. Leave --profile out\n"
     )
