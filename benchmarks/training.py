@@ -227,7 +227,9 @@ def run(name: str, folder: Path, seed: int, peer_python: str | None) -> dict[str
         command = [sys.executable, __file__, "--one", name, *arguments]
     # threads that wait sleep, as the engine has it: for the peers too
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(THREADS)}
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr}")
     with np.load(out) as result:
         (seconds, processor), predictions = result["seconds"], result["predictions"]
     labels = shop.read(folder, "test")[2]
