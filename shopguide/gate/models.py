@@ -96,15 +96,6 @@ def score(bundle: Bundle, table: pa.Table) -> Scored:
         ShopguideError: a prediction is not finite.
     """
     predictions = bundle.predict(table)
-    for task, values in predictions.items():
-        bad = ~np.isfinite(values)
-        if bad.any():
-            raise ShopguideError(
-                f"{bundle.path}, task {task}",
-                f"predicts {values[bad][0]} for row {int(np.argmax(bad)) + 1} of the test set "
-                f"({int(bad.sum()):,} such rows)",
-                "Train it again, with a smaller training.learning_rate if the loss diverged",
-            )
     return Scored(predictions, bundle.score(predictions))
 
 

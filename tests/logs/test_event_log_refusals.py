@@ -278,4 +278,5 @@ def test_mixed_line_ends_are_named(
 
 
 def test_a_file_of_crlf_lines_is_read(prepare: Prepare) -> None:
-    prepare((HEADER + VIEW + BUY).replace("\n", "\r\n"))
+    found = prepare((HEADER + VIEW + BUY).replace("\n", "\r\n"))
+    assert found.summary.rows["events"] == 2
