@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from kfp import components, local
 from rich.console import Console
@@ -24,11 +24,14 @@ from pipelines.spec_text import spec_text
 from pipelines.summary import shown
 from shopguide.errors import ShopguideError
 from shopguide.spec import Spec
-from shopguide.spec.simulator import Simulator
+from shopguide.spec.data import CompleteJourney
+from shopguide.spec.event_log import Attributes, EventLog
 from shopguide.step import EVENTS_VARIABLE, LOCKS_VARIABLE, TURNS_VARIABLE
 
 STEP_LOCK = "step.lock"
 """File that every running step holds, in the home and beside the results."""
+
+_Files = TypeVar("_Files", EventLog, Attributes)
 
 COMPILED = ROOT / "pipelines" / "compiled" / "train_and_promote.yaml"
 
@@ -73,9 +76,23 @@ def run_locally(spec: Spec, out: Path, console: Console, *, resume: bool = False
 def _absolute(spec: Spec) -> Spec:
     """Anchor the spec's paths here: a step's working directory is not promised."""
     changes: dict[str, object] = {"home": str(Path(spec.home).resolve())}
-    if not isinstance(spec.data, Simulator) and spec.data.path is not None:
-        changes["data"] = spec.data.model_copy(update={"path": str(Path(spec.data.path).resolve())})
+    data = spec.data
+    if isinstance(data, CompleteJourney) and data.path is not None:
+        changes["data"] = data.model_copy(update={"path": str(Path(data.path).resolve())})
+    elif isinstance(data, EventLog):
+        found = {
+            name: _anchored(file)
+            for name, file in (("items", data.items), ("users", data.users))
+            if file is not None
+        }
+        changes["data"] = _anchored(data).model_copy(update=found)
     return spec.model_copy(update=changes)
+
+
+def _anchored(files: _Files) -> _Files:
+    if isinstance(files.path, str):
+        return files.model_copy(update={"path": str(Path(files.path).resolve())})
+    return files.model_copy(update={"path": [str(Path(path).resolve()) for path in files.path]})
 
 
 def _run_id(out: Path, *, resume: bool) -> str:

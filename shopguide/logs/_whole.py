@@ -1,21 +1,53 @@
-"""Refuse a text file that is not whole: DuckDB reads what there is of one and says nothing."""
+"""Refuse a text file that is not whole, and count its records: DuckDB reads what there is of one.
+
+The count is taken from the bytes alone, so that the rows that were read can be held to it.
+"""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
 
 from shopguide.errors import ShopguideError
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 22
 _SHOWN = 120
+_QUOTE, _LF, _CR = 0x22, 0x0A, 0x0D
 
 
-def refuse_what_is_not_whole(file: Path, delimiter: str) -> None:
-    """Refuse an empty file, a gzip that ends early, and a quote that is open at the end.
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records of a text file, blank lines not counted; None where quotes stand within fields."""
+
+    number: int | None
+
+
+@contextmanager
+def open_bytes(file: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a file for its bytes, unpacked where it ends in .gz or .zst."""
+    if file.suffix == ".gz":
+        with gzip.open(file) as unpacked:
+            yield unpacked
+    elif file.suffix == ".zst":
+        with io.BufferedReader(pa.input_stream(str(file), compression="zstd")) as buffered:
+            yield buffered
+    else:
+        with file.open("rb") as plain:
+            yield plain
+
+
+def refuse_what_is_not_whole(file: Path, delimiter: str) -> Records:
+    """Refuse an empty file, one that is packed and ends early, and a quote that is open at the end.
 
     Args:
-        file: CSV or TSV; a .zst is checked for emptiness alone.
+        file: CSV or TSV, or lines of JSON.
         delimiter: between fields; a quote opens a field only at the field's beginning.
 
     Raises:
@@ -23,29 +55,35 @@ def refuse_what_is_not_whole(file: Path, delimiter: str) -> None:
     """
     if file.stat().st_size == 0:
         raise ShopguideError(str(file), "is empty", "Export it again")
-    if file.suffix == ".zst":
-        return
+    kind = "gzip" if file.suffix == ".gz" else "zstd"
     try:
-        _refuse_open_quote(file, delimiter.encode())
+        records, quoted = _count(file, delimiter.encode())
+        if quoted or records is None:
+            _refuse_open_quote(file, delimiter.encode())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ShopguideError(
-            str(file), f"not a whole gzip file: {error}", "Copy or export it again"
+            str(file), f"not a whole {kind} file: {error}", "Copy or export it again"
         ) from None
+    except OSError as error:
+        if file.suffix != ".zst" or error.errno is not None:
+            raise
+        raise ShopguideError(
+            str(file), f"not a whole {kind} file: {error}", "Copy or export it again"
+        ) from None
+    return Records(records)
 
 
 def refuse_mixed_line_ends(file: Path) -> None:
     """Refuse a file whose lines end now in LF, now in CRLF, which DuckDB cannot read strictly.
 
     Args:
-        file: CSV or TSV that could not be read; a .zst is not looked into.
+        file: CSV or TSV that could not be read.
 
     Raises:
         ShopguideError: names the first line that ends in another way than the first one.
     """
-    if file.suffix == ".zst":
-        return
     first: bool | None = None
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+    with open_bytes(file) as stream:
         for number, line in enumerate(stream, 1):
             windows = line.endswith(b"\r\n")
             if first is None:
@@ -57,6 +95,36 @@ def refuse_mixed_line_ends(file: Path) -> None:
                     f"ends in {ends[0]}, and line 1 in {ends[1]}",
                     "Let every line end alike, as dos2unix does",
                 )
+
+
+def _count(file: Path, delimiter: bytes) -> tuple[int | None, bool]:
+    """Count line ends outside quotes, a chunk at a time; say whether a quote is open at the end.
+
+    Quotes open and close in turn if every one that opens stands at the beginning of a field (a
+    doubled one closes and opens again). Where one does not, the count is None.
+    """
+    before = np.array([0, _LF, _CR, _QUOTE, delimiter[-1]], np.uint8)
+    records, quoted, tail = 0, False, b"\n"  # a file begins like a line that follows another
+    last = b""
+    with open_bytes(file) as stream:
+        while chunk := stream.read(_CHUNK):
+            piece = np.frombuffer(tail + chunk, np.uint8)
+            quotes = np.flatnonzero(piece[len(tail) :] == _QUOTE) + len(tail)
+            if not np.isin(piece[quotes[int(quoted) :: 2] - 1], before).all():
+                return None, False
+            ends = np.flatnonzero(piece[len(tail) :] == _LF) + len(tail)
+            if len(quotes) or quoted:
+                inside = (np.searchsorted(quotes, ends) + quoted) % 2 == 1
+                ends = ends[~inside]
+            blank = piece[ends - 1] == _LF
+            blank |= (piece[ends - 1] == _CR) & (ends >= 2) & (piece[ends - 2] == _LF)
+            records += len(ends) - int(blank.sum())
+            quoted ^= bool(len(quotes) % 2)
+            tail = (tail + chunk)[-2:]
+            last = chunk[-1:]
+    if last != b"\n" and tail != b"\n\r":
+        records += 1
+    return records, quoted
 
 
 def _refuse_open_quote(file: Path, delimiter: bytes) -> None:
@@ -92,7 +160,7 @@ def _refuse_open_quote(file: Path, delimiter: bytes) -> None:
 
 def _pieces(file: Path) -> Iterator[bytes]:
     """Read in pieces that never part two quotes, nor a quote from the byte before it."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+    with open_bytes(file) as stream:
         rest = b""
         while chunk := stream.read(_CHUNK):
             piece = rest + chunk

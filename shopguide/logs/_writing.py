@@ -10,6 +10,7 @@ import duckdb
 
 from shopguide.errors import InvalidDataError
 from shopguide.files import atomic_directory, sha256, write_json
+from shopguide.logs import quarantine
 from shopguide.logs._duckdb import count, identifier, quote
 from shopguide.logs.schema import FORMAT, TABLES
 
@@ -36,7 +37,7 @@ class LogSummary:
         notes: how impressions are known, and what a reader must bear in mind.
         start: time of the first event, ISO 8601.
         end: time after which nothing is known, ISO 8601.
-        examples: a few of the rows that could not be read.
+        examples: a few of the rows that could not be used.
     """
 
     source: str
@@ -66,7 +67,7 @@ def write_log(
         source: kind of source.
         dropped: rows left out, by reason.
         notes: what a reader must bear in mind.
-        examples: a few of the rows that could not be read.
+        examples: a few of the rows that could not be used.
         end: ISO time after which nothing is known; None: that of the last event.
 
     Raises:
@@ -84,6 +85,8 @@ def write_log(
                 f"COPY (FROM {identifier(table)} ORDER BY {_ORDER[table]}) TO {target} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
+        if "quarantine" in present and count(connection, "SELECT count(*) FROM quarantine"):
+            quarantine.copy_sample(connection, str(folder / "quarantine.csv"))
         first, last = connection.execute('SELECT min("at"), max("at") FROM events').fetchall()[0]
         summary = LogSummary(
             source=source,

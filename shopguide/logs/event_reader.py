@@ -1,6 +1,9 @@
-"""Read CSV, TSV or Parquet as text, and say which rows cannot be read and why."""
+"""Read CSV, TSV, Parquet or lines of JSON as text, and say which rows cannot be read and why."""
 
 import csv
+import errno
+import glob
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +12,12 @@ import duckdb
 
 from shopguide.errors import ShopguideError
 from shopguide.logs._duckdb import count, identifier, quote
-from shopguide.logs._whole import refuse_mixed_line_ends, refuse_what_is_not_whole
-from shopguide.spec.data import EventLog
+from shopguide.logs._text import as_utf8
+from shopguide.logs._whole import Records, refuse_mixed_line_ends, refuse_what_is_not_whole
+from shopguide.spec.event_log import Layout
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-
-_OURS = {"_file", "_file_number", "_line", "_n"} | {
-    f"_{field}"
-    for field in ("user", "item", "kind", "at", "value", "value_text", "session", "event", "place")
-}
-"""Columns that are added to those of the export."""
+_FORMATS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 
 _REASONS = {
     "MISSING COLUMNS": "too few fields",
@@ -27,88 +26,180 @@ _REASONS = {
     "UNQUOTED VALUE": "a quote that is not closed",
     "LINE SIZE OVER MAXIMUM": "the line is too long",
 }
+_MEND = "Mend the row, or leave it out"
+
+_OWN = ("_file", "_file_number", "_line")
+"""Columns that say where a row stands."""
+
+_OURS = {*_OWN, "_n"} | {
+    f"_{field}"
+    for field in (
+        "user", "item", "kind", "at", "value", "session", "event", "place", "request", "position",
+        "propensity", "weight", "received", "currency", "text_of_value", "skipped",
+    )
+}  # fmt: skip
+"""Columns that are added to those of the export."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The rows that could not be read, each as an error that says where and why."""
+class _File:
+    """One file to read: where it is, a copy in UTF-8, and its place among the files."""
 
-    problems: Sequence[ShopguideError]
+    path: Path
+    readable: Path
+    number: int
+
+    @property
+    def own(self) -> str:
+        return f"{quote(str(self.path))} AS _file, {self.number} AS _file_number"
+
+
+def find_files(layout: Layout, where: str) -> list[Path]:
+    """Return the files that a section's paths and globs name, in order.
+
+    Raises:
+        ShopguideError: one of them names nothing, a folder, or what may not be read.
+    """
+    paths = [layout.path] if isinstance(layout.path, str) else layout.path
+    files: list[Path] = []
+    for path in paths:
+        found = [Path(name) for name in sorted(glob.glob(path, recursive=True))]  # noqa: PTH207 - a glob may be absolute
+        whole = [file for file in found if file.is_file()]
+        if not whole and found:
+            raise ShopguideError(
+                f"{where} {path}", "is a folder", f"Give a file, or a glob such as {path}/*.csv"
+            )
+        if not whole:
+            raise ShopguideError(
+                f"{where} {path}", "no such file", "Give the path of the export, or a glob"
+            )
+        files += whole
+    return list(dict.fromkeys(files))
 
 
 def read_export(
-    connection: duckdb.DuckDBPyConnection, data: EventLog, files: Sequence[Path]
-) -> Reading:
-    """Create the table `raw`: every column as text, and `_file`, `_file_number`, `_line`.
+    connection: duckdb.DuckDBPyConnection,
+    layout: Layout,
+    files: Sequence[Path],
+    *,
+    table: str = "raw",
+    columns: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Create a table of every column as text, and `_file`, `_file_number`, `_line`.
 
     Ids stay text, so no digit is lost. A row with too few or too many fields is never padded: a
-    line that was cut off can end in a plausible, wrong number.
+    line that was cut off can end in a plausible, wrong number. It goes into `quarantine`.
 
     Args:
-        connection: where the table is made.
-        data: reads delimiter, header, columns and max_bad_rows.
+        connection: where the table is made; holds `quarantine`.
+        layout: how the files are written.
         files: one or more.
+        table: its name.
+        columns: columns that must be there, each with the field of the spec that names it.
+
+    Returns:
+        Rows of the files, those that cannot be read included.
 
     Raises:
-        ShopguideError: a file is empty, broken, or lacks a column; or there are more unreadable
-            rows than `max_bad_rows`.
+        ShopguideError: a file is empty, broken, or lacks a column.
     """
-    problems: list[ShopguideError] = []
-    for number, file in enumerate(files):
-        rejected = _read_file(connection, data, file, number)
-        _check_columns(connection, data, file)
+    rows = 0
+    for number, path in enumerate(files):
+        with tempfile.TemporaryDirectory(prefix="shopguide-utf8-") as folder:
+            rows += _read_file(connection, layout, path, number, Path(folder))
+        _check_columns(connection, columns, path)
         if number:
-            _refuse_other_columns(connection, file, files[0])
-        into = "INSERT INTO raw BY NAME" if number else "CREATE TABLE raw AS"
+            _refuse_other_columns(connection, path, files[0], table)
+        into = f"INSERT INTO {table} BY NAME" if number else f"CREATE TABLE {table} AS"
         connection.execute(f"{into} SELECT * FROM one_file")
-        problems += rejected
-    if len(problems) > data.max_bad_rows:
-        shown = problems[:5]
-        if len(problems) > len(shown):
-            shown.append(
-                ShopguideError(
-                    f"data.path {data.path}",
-                    f"{len(problems):,} rows cannot be read, {data.max_bad_rows} may be",
-                    "Mend the export, or raise data.max_bad_rows",
-                )
-            )
-        raise ShopguideError.combined(shown)
-    return Reading(tuple(problems))
+    kept = count(connection, f"SELECT count(*) FROM {table}")
+    assert kept <= rows, f"{kept} rows of {rows}"
+    return rows
 
 
 def _read_file(
-    connection: duckdb.DuckDBPyConnection, data: EventLog, file: Path, number: int
-) -> list[ShopguideError]:
-    suffixes = [suffix for suffix in file.suffixes if suffix not in (".gz", ".zst")]
+    connection: duckdb.DuckDBPyConnection, layout: Layout, path: Path, number: int, folder: Path
+) -> int:
+    """Make the table `one_file`; return the number of rows with those set apart."""
+    suffixes = [suffix for suffix in path.suffixes if suffix not in (".gz", ".zst")]
     suffix = suffixes[-1] if suffixes else ""
-    fix = "Give a whole CSV, TSV or Parquet file in UTF-8, every quote closed"
+    form = layout.format or _FORMATS.get(suffix, "csv")
+    fix = "Give a whole CSV, TSV, JSONL or Parquet file, every quote closed"
+    before = count(connection, "SELECT count(*) FROM quarantine")
     try:
-        if suffix == ".parquet":
-            _read_parquet(connection, file, number)
-            rejected: list[ShopguideError] = []
+        file = _File(path, path, number)
+        if form == "parquet":
+            _read_parquet(connection, file)
         else:
-            delimiter = data.delimiter or _DELIMITERS.get(suffix, ",")
-            refuse_what_is_not_whole(file, delimiter)
-            rejected = _read_csv(connection, data, file, number, delimiter)
+            delimiter = "\x01" if form == "jsonl" else layout.delimiter or _DELIMITERS.get(suffix)
+            file = _File(path, as_utf8(path, layout.encoding, folder), number)
+            records = refuse_what_is_not_whole(file.readable, delimiter or ",")
+            if form == "jsonl":
+                _read_json(connection, file)
+            else:
+                _read_csv(connection, layout.header, file, delimiter or ",", records)
+    except PermissionError:
+        raise ShopguideError(str(path), "may not be read", "Give yourself the right to") from None
     except (duckdb.Error, OSError) as error:
-        if suffix != ".parquet":
-            refuse_mixed_line_ends(file)
-        raise ShopguideError(str(file), f"cannot be read: {_first_line(error)}", fix) from None
-    if not count(connection, "SELECT count(*) FROM one_file") and not rejected:
-        raise ShopguideError(str(file), "holds no row", "Export it again")
-    return rejected
+        refuse_full_disk(error)
+        if form == "csv":
+            refuse_mixed_line_ends(path)
+        raise ShopguideError(str(path), f"cannot be read: {_first_line(error)}", fix) from None
+    except ShopguideError as error:
+        shown = str(error).replace(str(file.readable), str(path))
+        raise _same(error, shown, file) from None
+    kept = count(connection, "SELECT count(*) FROM one_file")
+    apart = count(connection, "SELECT count(*) FROM quarantine") - before
+    if not kept + apart:
+        raise ShopguideError(str(path), "holds no row", "Export it again")
+    return kept + apart
+
+
+def _same(error: ShopguideError, shown: str, file: _File) -> ShopguideError:
+    """Return an error about a copy as one about the file itself."""
+    where = error.where.replace(str(file.readable), str(file.path))
+    same = type(error)(where, error.what, error.fix)
+    same.args = (shown,)
+    return same
+
+
+def refuse_full_disk(error: Exception) -> None:
+    """Say so where an error is that of a disk that is full.
+
+    Raises:
+        ShopguideError: it is.
+    """
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    told = ("No space left on device", "File too large", "failed to offload data block")
+    if full or any(text in str(error) for text in told):
+        raise ShopguideError(
+            tempfile.gettempdir(),
+            f"the disk is full: {_first_line(error)}",
+            "Free some of it, or point TMPDIR and --out to a larger one",
+        ) from None
 
 
 def _header(connection: duckdb.DuckDBPyConnection, file: Path, delimiter: str) -> list[str]:
     """Read the column names: DuckDB opens every compression, the csv module knows quoting."""
     row = connection.execute(
-        f"SELECT line FROM read_csv({quote(str(file))}, delim = '\x01', quote = '', escape = '', "
-        "header = false, columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, "
-        "ignore_errors = true) WHERE line IS NOT NULL LIMIT 1"
+        f"SELECT line FROM {_lines(file)} WHERE line IS NOT NULL LIMIT 1"
     ).fetchone()
     if row is None:
         raise ShopguideError(f"{file}, row 1", "no header", "Export it again, or set data.header")
-    return next(csv.reader([row[0].lstrip("\ufeff")], delimiter=delimiter))
+    return name_columns(next(csv.reader([row[0].lstrip("\ufeff")], delimiter=delimiter)))
+
+
+def name_columns(names: Sequence[str]) -> list[str]:
+    """Return the names of a header; a column without one is called by its number."""
+    return [name.strip() or f"column_{number}" for number, name in enumerate(names, 1)]
+
+
+def _lines(file: Path) -> str:
+    return (
+        f"read_csv({quote(str(file))}, delim = '\x01', quote = '', escape = '', header = false, "
+        "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, "
+        "ignore_errors = true, parallel = false)"
+    )
 
 
 def _refuse_names(names: Sequence[str], where: str) -> None:
@@ -125,56 +216,94 @@ def _refuse_names(names: Sequence[str], where: str) -> None:
     raise ShopguideError(where, what, f"{fix}, or name the columns in data.header")
 
 
-def _read_parquet(connection: duckdb.DuckDBPyConnection, file: Path, number: int) -> None:
-    columns = connection.execute(f"DESCRIBE FROM read_parquet({quote(str(file))})").fetchall()
-    _refuse_names([row[0] for row in columns], str(file))
+def _read_parquet(connection: duckdb.DuckDBPyConnection, file: _File) -> None:
+    source = quote(str(file.readable))
+    columns = connection.execute(f"DESCRIBE FROM read_parquet({source})").fetchall()
+    _refuse_names([row[0] for row in columns], str(file.path))
     texts = ", ".join(f"{identifier(row[0])}::VARCHAR AS {identifier(row[0])}" for row in columns)
     connection.execute(
-        f"CREATE OR REPLACE TABLE one_file AS SELECT {texts}, {quote(str(file))} AS _file, "
-        f"{number} AS _file_number, file_row_number + 1 AS _line "
-        f"FROM read_parquet({quote(str(file))}, file_row_number = true)"
+        f"CREATE OR REPLACE TABLE one_file AS SELECT {texts}, {file.own}, "
+        f"file_row_number + 1 AS _line FROM read_parquet({source}, file_row_number = true)"
     )
+    told = count(connection, f"SELECT num_rows FROM parquet_file_metadata({source})")
+    rows = count(connection, "SELECT count(*) FROM one_file")
+    assert rows == told, f"{file.path}: {rows} of {told} rows were read"
+
+
+def _read_json(connection: duckdb.DuckDBPyConnection, file: _File) -> None:
+    """Read one object a line; a number keeps its digits, an object within one stays JSON."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE json_lines AS SELECT line, row_number() OVER () AS _line "
+        f"FROM {_lines(file.readable)}"
+    )
+    good = "coalesce(json_type(try_cast(line AS JSON)) = 'OBJECT', false)"
+    connection.execute(
+        f"INSERT INTO quarantine SELECT {quote(str(file.path))}, _line, NULL, 'no JSON object', "
+        f"left(line, 120), {quote(_MEND)}, line FROM json_lines "
+        f"WHERE NOT {good} AND trim(coalesce(line, '')) <> ''"
+    )
+    connection.execute(f"DELETE FROM json_lines WHERE NOT {good}")
+    keys = [
+        row[0]
+        for row in connection.execute(
+            "SELECT key FROM (SELECT unnest(json_keys(line)) AS key, _line FROM json_lines) "
+            "GROUP BY key ORDER BY min(_line), key"
+        ).fetchall()
+    ]
+    _refuse_names(keys, str(file.path))
+    fields = "".join(
+        f"json_extract_string(line, {quote(_pointer(key))}) AS {identifier(key)}, " for key in keys
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE one_file AS SELECT {fields}{file.own}, _line FROM json_lines"
+    )
+    connection.execute("DROP TABLE json_lines")
+
+
+def _pointer(key: str) -> str:
+    return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
 def _read_csv(
-    connection: duckdb.DuckDBPyConnection, data: EventLog, file: Path, number: int, delimiter: str
-) -> list[ShopguideError]:
-    names = data.header or _header(connection, file, delimiter)
-    _refuse_names(names, "data.header" if data.header else f"{file}, row 1")
+    connection: duckdb.DuckDBPyConnection,
+    header: list[str] | None,
+    file: _File,
+    delimiter: str,
+    records: Records,
+) -> None:
+    names = header or _header(connection, file.readable, delimiter)
+    _refuse_names(names, "data.header" if header else f"{file.path}, row 1")
     columns = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in names)
     connection.execute("DROP TABLE IF EXISTS reject_errors")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
     connection.execute(
-        f"CREATE OR REPLACE TABLE read_rows AS SELECT * FROM read_csv({quote(str(file))}, "
-        f"delim = {quote(delimiter)}, header = {str(data.header is None).lower()}, "
-        f"columns = {{{columns}}}, auto_detect = false, quote = '\"', escape = '\"', "
-        "strict_mode = true, store_rejects = true, null_padding = false, rejects_limit = 0, "
-        "parallel = false)"
+        f"CREATE OR REPLACE TABLE read_rows AS SELECT * FROM read_csv("
+        f"{quote(str(file.readable))}, delim = {quote(delimiter)}, "
+        f"header = {str(header is None).lower()}, columns = {{{columns}}}, auto_detect = false, "
+        "quote = '\"', escape = '\"', strict_mode = true, store_rejects = true, "
+        "null_padding = false, rejects_limit = 0, parallel = false)"
     )
-    rejects = connection.execute(
-        "SELECT line, any_value(error_type), any_value(csv_line) FROM reject_errors "
-        "GROUP BY line ORDER BY line"
-    ).fetchall()
-    first = 2 if data.header is None else 1
-    connection.execute("CREATE OR REPLACE TEMP TABLE bad_lines (line BIGINT)")
-    if rejects:
-        connection.executemany("INSERT INTO bad_lines VALUES (?)", [[row[0]] for row in rejects])
-    _number_lines(connection, file, number, first, len(rejects))
-    return [
-        ShopguideError(
-            f"{file}, row {line}",
-            f"{_REASONS.get(str(kind), str(kind).lower())}: {str(text).strip()[:120]!r}",
-            "Mend the row, or allow it with data.max_bad_rows",
-        )
-        for line, kind, text in rejects
-    ]
+    first = 2 if header is None else 1
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE bad_lines AS SELECT line, any_value(error_type::VARCHAR) AS "
+        "kind, any_value(csv_line) AS raw FROM reject_errors GROUP BY line"
+    )
+    reasons = " ".join(f"WHEN {quote(k)} THEN {quote(v)}" for k, v in _REASONS.items())
+    connection.execute(
+        f"INSERT INTO quarantine SELECT {quote(str(file.path))}, line, NULL, "
+        f"CASE kind {reasons} ELSE lower(kind) END, "
+        f"left(trim(raw, E' \\r\\n\\t'), 120), {quote(_MEND)}, raw "
+        "FROM bad_lines"
+    )
+    _number_lines(connection, file, first)
+    _hold_to_count(connection, file, records, first - 1)
 
 
-def _number_lines(
-    connection: duckdb.DuckDBPyConnection, file: Path, number: int, first: int, rejects: int
-) -> None:
+def _number_lines(connection: duckdb.DuckDBPyConnection, file: _File, first: int) -> None:
     """Give each row the number of its line in the file: the n-th line that was not rejected."""
-    rows = count(connection, "SELECT count(*) FROM read_rows")
+    rows, rejects = (
+        count(connection, f"SELECT count(*) FROM {table}") for table in ("read_rows", "bad_lines")
+    )
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE one_file AS
@@ -183,36 +312,53 @@ def _number_lines(
             FROM range({first}, {first + rows + rejects}) AS r(line)
             ANTI JOIN bad_lines USING (line)
         ), numbered AS (SELECT *, row_number() OVER () AS _n FROM read_rows)
-        SELECT numbered.* EXCLUDE (_n), {quote(str(file))} AS _file, {number} AS _file_number,
-               lines.line AS _line
+        SELECT numbered.* EXCLUDE (_n), {file.own}, lines.line AS _line
         FROM numbered JOIN lines USING (_n)
         """
     )
     numbered = count(connection, "SELECT count(*) FROM one_file")
-    assert numbered == rows, f"{file}: {numbered} of {rows} rows got a line number"
+    assert numbered == rows, f"{file.path}: {numbered} of {rows} rows got a line number"
 
 
-def _check_columns(connection: duckdb.DuckDBPyConnection, data: EventLog, file: Path) -> None:
+def _hold_to_count(
+    connection: duckdb.DuckDBPyConnection, file: _File, records: Records, header: int
+) -> None:
+    """Refuse to go on with fewer or more rows than the file has records."""
+    read = header + count(connection, "SELECT count(*) FROM read_rows")
+    read += count(connection, "SELECT count(*) FROM bad_lines")
+    quotes = count(connection, "SELECT count(*) FROM bad_lines WHERE kind = 'UNQUOTED VALUE'")
+    if records.number is None or quotes or read == records.number:
+        return
+    refuse_mixed_line_ends(file.readable)
+    raise ShopguideError(
+        str(file.path),
+        f"holds {records.number:,} lines, and {read:,} were understood",
+        "Check data.delimiter, quotes and line ends (LF, or CRLF throughout)",
+    )
+
+
+def _check_columns(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[tuple[str, str]], file: Path
+) -> None:
     present = [row[0] for row in connection.execute("DESCRIBE one_file").fetchall()]
-    shown = ", ".join(name for name in present if not name.startswith("_"))
-    named = {f"data.columns.{k}": v for k, v in data.columns.model_dump().items() if v is not None}
-    named |= {f"data.item_attributes.{k}": v for k, v in data.item_attributes.items()}
-    named |= {f"data.user_attributes.{k}": v for k, v in data.user_attributes.items()}
+    shown = ", ".join(name for name in present if name not in _OWN)
     problems = [
         ShopguideError(
             str(file), f"no column {column!r} ({field}); it has {shown}", "Map a column that it has"
         )
-        for field, column in named.items()
+        for field, column in columns
         if column not in present
     ]
     if problems:
         raise ShopguideError.combined(problems)
 
 
-def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, file: Path, first: Path) -> None:
+def _refuse_other_columns(
+    connection: duckdb.DuckDBPyConnection, file: Path, first: Path, table: str
+) -> None:
     here, there = (
-        {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
-        for table in ("one_file", "raw")
+        {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
+        for name in ("one_file", table)
     )
     if here != there:
         found = ", ".join(sorted(here - there)) or "none"

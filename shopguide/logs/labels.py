@@ -16,7 +16,8 @@ def label_impressions(connection: duckdb.DuckDBPyConnection, log: str | Path, sp
     A binary label is 1 if an event of the task's kind is credited to the impression; an amount is
     the sum of such events' values. Which events those are, `spec.attribution` says: with `request`,
     the events that name the request and item; with `user_item`, those of the same user and item
-    in [shown_at, shown_at + window), each credited once, to the last impression before it.
+    in [shown_at, shown_at + window), each credited once, to the last impression before it, or to
+    the first whose window it is in (`touch`). An order that was taken back is no outcome.
 
     Args:
         connection: where the table is made; `labelled` must not exist.
@@ -74,24 +75,30 @@ def _credit(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     """Create `credited`: one row an event that is an outcome, with its impression's key."""
     wanted = {event for task in spec.tasks.values() for event in task.events}
     kinds = ", ".join(quote(kind) for kind in sorted(wanted))
+    present = [row[0] for row in connection.execute("DESCRIBE log_events").fetchall()]
+    held = " AND voided_at IS NULL" if "voided_at" in present else ""
+    outcomes = f"SELECT * FROM log_events WHERE kind IN ({kinds}){held}"
     if spec.attribution.match == "request":
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE credited AS "
-            "SELECT request_id, item_id, kind, value FROM log_events "
-            f"WHERE request_id IS NOT NULL AND kind IN ({kinds})"
+            f"SELECT request_id, item_id, kind, value FROM ({outcomes}) "
+            "WHERE request_id IS NOT NULL"
         )
         return
-    window = round(spec.attribution.window_hours * 3_600_000_000)
+    window = f"to_microseconds({round(spec.attribution.window_hours * 3_600_000_000)})"
+    nearest = "e.at >= i.shown_at"
+    if spec.attribution.touch == "first":  # the earliest whose window is not over
+        nearest = f"e.at - {window} < i.shown_at"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE credited AS
         SELECT i.request_id, e.item_id, e.kind, e.value
-        FROM (SELECT * FROM log_events WHERE kind IN ({kinds})) AS e
+        FROM ({outcomes}) AS e
         ASOF JOIN (
             SELECT user_id, item_id, shown_at, min(request_id) AS request_id
             FROM log_impressions GROUP BY ALL
-        ) AS i ON e.user_id = i.user_id AND e.item_id = i.item_id AND e.at >= i.shown_at
-        WHERE e.at < i.shown_at + to_microseconds({window})
+        ) AS i ON e.user_id = i.user_id AND e.item_id = i.item_id AND {nearest}
+        WHERE e.at >= i.shown_at AND e.at < i.shown_at + {window}
         """
     )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from shopguide.logs._writing import LogSummary
 from shopguide.spec import Spec
-from shopguide.spec.data import CompleteJourney, EventLog
+from shopguide.spec.data import CompleteJourney
+from shopguide.spec.event_log import EventLog
 
 _log = logging.getLogger(__name__)
 

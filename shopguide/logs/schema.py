@@ -41,6 +41,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("place_id", "VARCHAR", nullable=True, optional=True),
         Column("quantity", "DOUBLE", nullable=True, optional=True),
         Column("discount", "DOUBLE", nullable=True, optional=True),
+        Column("voided_at", UTC, nullable=True, optional=True),
     ),
     "users": (Column("user_id", "VARCHAR"),),
     "items": (Column("item_id", "VARCHAR"),),

@@ -5,7 +5,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from shopguide.spec._section import Name, Section
-from shopguide.spec.data import Attribution, Data, EventLog
+from shopguide.spec.data import Attribution, Data
+from shopguide.spec.event_log import EventLog
 from shopguide.spec.features import Features
 from shopguide.spec.gate import Gate
 from shopguide.spec.model import Model, Training
@@ -97,8 +98,11 @@ class Spec(Section):
         ]  # fmt: skip
         known = ["click", "cart", "purchase"]
         if isinstance(self.data, EventLog):
-            known = sorted(set(self.data.kinds.values()))
+            known = sorted(self.data.canonical_kinds())
             wanted.append(("data.exposure.event", self.data.exposure.event))
+            if self.data.returns is not None:
+                wanted.append(("data.returns.event", self.data.returns.event))
+                wanted += [("data.returns.kinds", kind) for kind in self.data.returns.kinds]
         for field, kind in wanted:
             if kind not in known:
                 msg = f"{field}: no kind of event {kind!r} here; kinds are {', '.join(known)}"

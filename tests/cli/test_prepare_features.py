@@ -18,7 +18,7 @@ SPEC = {
         "path": "events.csv",
         "columns": {"user_id": "user", "item_id": "item", "kind": "type", "at": "time"},
         "kinds": {"view": "view", "buy": "purchase"},
-        "max_bad_rows": 1,
+        "max_bad_share": 0.1,
     },
     "attribution": {"match": "user_item", "window_hours": 2},
     "split": {
@@ -74,7 +74,7 @@ def test_a_log_and_a_training_set_are_made_and_their_counts_shown(folder: Path) 
         "events                  12",
         "users                    2",
         "items                    1",
-        "left out                 1  unreadable rows",
+        "left out                 1  unusable, too few fields",
     ]
     assert "note: events.csv, row 4: too few fields: 'u9,i1'." in prepared.stdout
     assert prepared.stdout.splitlines()[-1] == "→ log"
@@ -97,7 +97,7 @@ def test_json_is_one_line_of_what_was_prepared(folder: Path) -> None:
     assert done.stdout.count("\n") == 1
     summary = json.loads(done.stdout)
     assert summary["rows"] == {"impressions": 6, "events": 12, "users": 2, "items": 1}
-    assert summary["dropped"] == {"unreadable rows": 1}
+    assert summary["dropped"] == {"unusable, too few fields": 1}
     assert summary["start"] == "2024-01-01T10:00:00+00:00"
     assert (
         json.loads((folder / "log" / "log.json").read_text(encoding="utf-8"))["rows"]
@@ -106,11 +106,13 @@ def test_json_is_one_line_of_what_was_prepared(folder: Path) -> None:
 
 
 def test_a_row_that_may_not_be_bad_ends_with_2_and_says_where(folder: Path) -> None:
-    done = shopguide(folder, "prepare", "--out", "log", "--set", "data.max_bad_rows=0")
+    done = shopguide(folder, "prepare", "--out", "log", "--set", "data.max_bad_share=0")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error events.csv, row 4: too few fields: 'u9,i1'. "
-        "Mend the row, or allow it with data.max_bad_rows\n"
+        "Mend the row, or leave it out\n"
+        "error data.path events.csv: 1 of 13 rows cannot be used (7.69%); 0.00% may be. "
+        "Mend the export, or raise data.max_bad_share\n"
     )
     assert not (folder / "log").exists()
 
@@ -121,7 +123,7 @@ def test_every_problem_is_a_line_without_a_traceback(folder: Path) -> None:
     done = shopguide(folder, "prepare", "--out", "log")
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    assert len(lines) == 3  # examples of one kind of problem
+    assert len(lines) == 5  # three examples of one reason, the cut-off row, and the total
     assert lines[0] == (
         "error events.csv, row 3, column type: '[b]buy' is not one of buy, view (6 rows in all). "
         "Map it in data.kinds"

@@ -199,14 +199,26 @@ def test_money_that_is_not_told_is_null(prepare: Prepare) -> None:
     assert log.rows("SELECT value FROM events") == [(None,), (5.5,)]
 
 
-def test_a_bad_row_that_is_allowed_is_left_out_and_told(prepare: Prepare, tmp_path: Path) -> None:
-    log = prepare(HEADER + VIEW + "u1,i1,buy\n" + BUY, max_bad_rows=1)
-    assert log.rows("SELECT event_id FROM events") == [("0:2",), ("0:4",)]
-    assert log.summary.dropped == {"unreadable rows": 1}
-    assert log.summary.examples == (
-        f"{tmp_path}/events.csv, row 3: too few fields: 'u1,i1,buy'. "
-        "Mend the row, or allow it with data.max_bad_rows",
+def test_bad_rows_that_are_allowed_are_set_apart_counted_and_shown(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    bad = "u1,i1,buy\n" + VIEW.replace("view", "swipe")
+    log = prepare(HEADER + VIEW + bad + BUY, max_bad_share=0.5)
+    assert log.rows("SELECT event_id FROM events") == [("0:2",), ("0:5",)]
+    assert log.summary.dropped == {
+        "unusable, too few fields": 1,
+        "unusable, type: not one of buy, view": 1,
+    }
+    assert (
+        f"{tmp_path}/events.csv, row 3: too few fields: 'u1,i1,buy'. Mend the row, or leave it out"
+        in (log.summary.examples)
     )
+    quarantined = duckdb.sql(f"FROM '{log.folder}/quarantine.csv'").fetchall()
+    assert [row[1:5] for row in quarantined] == [
+        (3, None, "too few fields", "u1,i1,buy"),
+        (4, "type", "not one of buy, view", "swipe"),
+    ]
+    assert '"price":"5"' in quarantined[1][5], "the whole row is kept"
 
 
 def test_notes_say_that_impressions_are_inferred_and_what_has_none(prepare: Prepare) -> None:

@@ -38,7 +38,7 @@ class Event(NamedTuple):
     value: float | None
 
 
-def spec(match: str, window_hours: float = 1.0) -> Spec:
+def spec(match: str, window_hours: float = 1.0, touch: str = "last") -> Spec:
     document = {
         "name": "shop",
         "data": {
@@ -47,7 +47,7 @@ def spec(match: str, window_hours: float = 1.0) -> Spec:
             "columns": {"user_id": "u", "item_id": "i", "kind": "k", "at": "t"},
             "kinds": {k: k for k in ("view", "click", "cart", "purchase")},
         },
-        "attribution": {"match": match, "window_hours": window_hours},
+        "attribution": {"match": match, "window_hours": window_hours, "touch": touch},
         "split": {
             "train": {"start": "2024-01-01", "end": "2024-02-01"},
             "valid": {"start": "2024-02-01", "end": "2024-03-01"},
@@ -88,7 +88,9 @@ def labelled(impressions: Sequence[Shown], events: Sequence[Event], shop: Spec) 
     return {(request, item): (click, buy, value) for request, item, click, buy, value in rows}
 
 
-def reference(impressions: Sequence[Shown], events: Sequence[Event], hours: float) -> Labels:
+def reference(
+    impressions: Sequence[Shown], events: Sequence[Event], hours: float, touch: str
+) -> Labels:
     """Go through the events one by one, and look at every impression."""
     outcome: dict[tuple[str, str], list[Event]] = {
         (i.request_id, i.item_id): [] for i in impressions
@@ -97,14 +99,14 @@ def reference(impressions: Sequence[Shown], events: Sequence[Event], hours: floa
         before = [
             i
             for i in impressions
-            if (i.user_id, i.item_id) == (event.user_id, event.item_id) and i.shown_at <= event.at
+            if (i.user_id, i.item_id) == (event.user_id, event.item_id)
+            and i.shown_at <= event.at < i.shown_at + timedelta(hours=hours)
         ]
         if not before:
             continue
-        latest = max(i.shown_at for i in before)
-        if event.at < latest + timedelta(hours=hours):
-            touched = min(i.request_id for i in before if i.shown_at == latest)
-            outcome[touched, event.item_id].append(event)
+        moment = (max if touch == "last" else min)(i.shown_at for i in before)
+        touched = min(i.request_id for i in before if i.shown_at == moment)
+        outcome[touched, event.item_id].append(event)
     return {key: _labels(found) for key, found in outcome.items()}
 
 
@@ -135,12 +137,26 @@ def shown(draw: st.DrawFn) -> list[Shown]:
     shown(),
     st.lists(st.builds(Event, st.none(), ids, ids, kinds, minutes, money), max_size=12),
     st.sampled_from([0.5, 1.0, 24.0]),
+    st.sampled_from(["last", "first"]),
 )
-def test_an_event_is_credited_once_to_the_last_impression_before_it_within_the_window(
-    impressions: list[Shown], events: list[Event], hours: float
+def test_an_event_is_credited_once_to_one_impression_before_it_within_the_window(
+    impressions: list[Shown], events: list[Event], hours: float, touch: str
 ) -> None:
-    found = labelled(impressions, [*ALL_KINDS, *events], spec("user_item", hours))
-    assert found == reference(impressions, events, hours)
+    found = labelled(impressions, [*ALL_KINDS, *events], spec("user_item", hours, touch))
+    assert found == reference(impressions, events, hours, touch)
+
+
+def test_an_order_that_was_taken_back_is_no_outcome(tmp_path: Path) -> None:
+    rows = [Event(None, "u", "i", kind, at(1), 2.0) for kind in ("click", "purchase", "purchase")]
+    write(tmp_path, [Shown("r", "u", "i", at(0))], rows)
+    events = pq.read_table(tmp_path / "events.parquet")
+    voided = pa.array([None, at(9), None], STAMP)
+    pq.write_table(events.append_column("voided_at", voided), tmp_path / "events.parquet")
+    with duckdb.connect() as connection:
+        label_impressions(connection, tmp_path, spec("user_item"))
+        assert connection.execute("SELECT purchase, order_value FROM labelled").fetchall() == [
+            (1, 2.0)
+        ]
 
 
 def at(minute: float) -> datetime:
