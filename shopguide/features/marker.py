@@ -6,6 +6,7 @@ features are there. Feast reads by the keys of entities and never meets it.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -22,10 +23,21 @@ class Marker:
     Args:
         checksum: SHA-256 of the Parquet file with the entities' latest rows.
         cells: values in the table: one an entity and column.
+        written_at: seconds since the epoch; None in a marker of an older version.
     """
 
     checksum: str
     cells: int
+    written_at: float | None = None
+
+    @classmethod
+    def parse(cls, stored: bytes | str) -> "Marker":
+        """Read it as it is stored."""
+        return cls(**json.loads(stored))
+
+    def text(self) -> str:
+        """Return it as it is stored."""
+        return json.dumps(asdict(self))
 
 
 @contextmanager
@@ -53,16 +65,16 @@ def read_marker(connection: sqlite3.Connection, table: str) -> Marker | None:
         f"SELECT value FROM {_quoted(table)} WHERE entity_key = ? AND feature_name = ?",
         (_KEY, _NAME),
     ).fetchone()
-    return None if found is None else Marker(**json.loads(found[0]))
+    return None if found is None else Marker.parse(found[0])
 
 
 def write_marker(connection: sqlite3.Connection, table: str, checksum: str) -> None:
     """Note that a table holds the rows of a file, and how many cells it has with them."""
-    marker = Marker(checksum, count_cells(connection, table))
+    marker = Marker(checksum, count_cells(connection, table), time.time())
     connection.execute(
         f"INSERT OR REPLACE INTO {_quoted(table)} (entity_key, feature_name, value) "
         "VALUES (?, ?, ?)",
-        (_KEY, _NAME, json.dumps(asdict(marker)).encode()),
+        (_KEY, _NAME, marker.text().encode()),
     )
 
 
@@ -76,8 +88,8 @@ def count_cells(connection: sqlite3.Connection, table: str) -> int:
     return int(cells)
 
 
-def lost_tables(path: Path, tables: Iterable[str]) -> list[str]:
-    """Return the tables that hold nothing that was materialised: a look-up each, no scan.
+def read_markers(path: Path, tables: Iterable[str]) -> dict[str, Marker]:
+    """Return the markers that are there, by table: a look-up each, no scan.
 
     Args:
         path: the online store.
@@ -85,11 +97,12 @@ def lost_tables(path: Path, tables: Iterable[str]) -> list[str]:
     """
     try:
         with opened(path) as connection:
-            return [table for table in tables if read_marker(connection, table) is None]
+            found = {table: read_marker(connection, table) for table in tables}
     except sqlite3.OperationalError:
         if path.is_file():
             raise
-        return list(tables)
+        return {}
+    return {table: marker for table, marker in found.items() if marker is not None}
 
 
 def _exists(connection: sqlite3.Connection, table: str) -> bool:

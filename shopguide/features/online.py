@@ -4,27 +4,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from shopguide.errors import ShopguideError
-from shopguide.features.catalogue import ITEM_VIEW, ModelInput, model_inputs
-from shopguide.features.marker import lost_tables
-from shopguide.features.store import (
-    online_file,
-    online_table,
-    open_store,
-    view_inputs,
-    view_keys,
-)
-from shopguide.features.versions import feast_view
+from shopguide.features.arena import Arena
+from shopguide.features.catalogue import ModelInput, model_inputs
+from shopguide.features.marker import Marker
+from shopguide.features.online_store import StoreReader, open_reader
+from shopguide.features.online_views import Ask, Group, groups
+from shopguide.features.request_part import Candidates, Part
 from shopguide.spec import Spec
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-_UNKNOWN = ""  # the key that no entity has: Feast wants a text where a key is not known
 
 _TRUST_SECONDS = 2.0  # how long a look at the store's markers is believed
 
@@ -32,32 +23,34 @@ _TYPES = {
     "categorical": pa.string(),
     "numeric": pa.float64(),
     "recency": pa.timestamp("us", tz="UTC"),
+    "sequence": pa.list_(pa.string()),
 }
 
 
 class OnlineFeatures:
     """Reads the model's inputs for one user and several candidates.
 
-    Item attributes come first, since they are keys of other views (category, shelf); then
-    everything else in one read. What is not known is null; but a store that has lost a view knows
-    nothing of anybody, and is an error until `shopguide materialize` has filled it again.
+    Everything comes in one batched read; where views are keyed by attributes of items (category,
+    shelf) and an item's attributes are not kept from before, in two. What is not known is null;
+    but a store that has lost a view knows nothing of anybody, and is an error until `shopguide
+    materialize` has filled it again. Entities are kept for as long as `serving.reading` says, and
+    forgotten at once when a view was materialised anew.
 
     Args:
         spec: the spec that the features were materialised with.
         home: folder of the embedded feature store.
+        reader: of the store; None opens the one that the spec names.
     """
 
-    def __init__(self, spec: Spec, home: str | Path) -> None:
-        self._spec = spec
-        self._home = home
-        self._store: FeatureStore = open_store(spec, home)
+    def __init__(self, spec: Spec, home: str | Path, reader: StoreReader | None = None) -> None:
+        self._store = open_reader(spec, home) if reader is None else reader
+        self._inputs = model_inputs(spec)
+        self._groups = groups(spec)
+        self._tables = [view.table for group in self._groups for view in group.views]
+        self._arenas = {group.keys: _arena(group, spec) for group in self._groups}
         self._lock = Lock()
         self._looked: float | None = None
-        self._lost: list[str] = []
-        self._file: int | None = None
-        self._columns = view_inputs(spec)
-        self._keys = view_keys(spec)
-        self._inputs = model_inputs(spec)
+        self._markers: dict[str, Marker] = {}
 
     def check(self) -> None:
         """Look whether every view is there as it was materialised; a look holds for a while.
@@ -65,26 +58,27 @@ class OnlineFeatures:
         Raises:
             ShopguideError: views were never filled, or their tables were dropped or emptied.
         """
-        with self._lock:
-            now = time.monotonic()
-            if self._looked is None or now - self._looked >= _TRUST_SECONDS:
-                self._look()
-                self._looked = now
-        if self._lost:
+        # one thread looks; the others go on with what was seen before, if anything was
+        if self._is_due() and self._lock.acquire(blocking=self._looked is None):
+            try:
+                if self._is_due():
+                    self._look()
+                    self._looked = time.monotonic()
+            finally:
+                self._lock.release()
+        lost = [table for table in self._tables if table not in self._markers]
+        if lost:
             raise ShopguideError(
-                str(online_file(self._home)),
-                f"holds nothing that was materialised of {', '.join(self._lost)}",
+                self._store.place,
+                f"holds nothing that was materialised of {', '.join(lost)}",
                 "Run `shopguide materialize`",
             )
 
-    def _look(self) -> None:
-        path = online_file(self._home)
-        lost = lost_tables(path, [online_table(self._spec, view) for view in self._columns])
-        file = path.stat().st_ino if path.is_file() else None
-        if self._lost or file != self._file:
-            # Feast keeps the file open and the registry in memory: those of before
-            self._store = open_store(self._spec, self._home)
-        self._lost, self._file = lost, file
+    def age_seconds(self) -> float | None:
+        """Return how long ago the view was materialised that waits longest; None: not known."""
+        times = [marker.written_at for marker in self._markers.values()]
+        known = [written for written in times if written is not None]
+        return time.time() - min(known) if known and len(known) == len(times) else None
 
     def read(
         self, user_id: str, item_ids: Sequence[str], context: Mapping[str, str | float]
@@ -100,79 +94,92 @@ class OnlineFeatures:
             ShopguideError: the store has lost what was materialised.
         """
         self.check()
-        rows = len(item_ids)
         place = context.get("place_id")
-        entities: dict[str, list[str]] = {
-            "user_id": [user_id] * rows,
-            "item_id": list(item_ids),
-            "place_id": [_UNKNOWN if place is None else str(place)] * rows,
+        candidates = Candidates(user_id, item_ids, None if place is None else str(place))
+        parts = self._read(candidates) if item_ids else {}
+        columns = {
+            column.name: self._column(column, candidates, context, parts) for column in self._inputs
         }
-        values: dict[str, list[Any]] = {}
-        if ITEM_VIEW in self._columns:
-            attributes = self._ask([ITEM_VIEW], entities)
-            values |= attributes
-            entities |= {
-                name: [_UNKNOWN if value is None else value for value in column]
-                for name, column in attributes.items()
-            }
-        others = [name for name in self._columns if name != ITEM_VIEW]
-        if others:
-            values |= self._ask(others, entities)
-        return self._table(user_id, item_ids, context, values)
-
-    def _ask(self, views: Sequence[str], entities: Mapping[str, list[str]]) -> dict[str, list[Any]]:
-        if not entities["item_id"]:
-            return {column.name: [] for view in views for column in self._columns[view]}
-        needed = {key for view in views for key in self._keys[view]}
-        references = [
-            f"{feast_view(self._spec, view)}:{column.name}"
-            for view in views
-            for column in self._columns[view]
-        ]
-        response = self._store.get_online_features(
-            features=references,
-            entity_rows=[
-                {key: entities[key][row] for key in needed}
-                for row in range(len(entities["item_id"]))
-            ],
-        ).to_dict()
-        return {
-            column.name: [_plain(column, value) for value in response[column.name]]
-            for view in views
-            for column in self._columns[view]
-        }
-
-    def _table(
-        self,
-        user_id: str,
-        item_ids: Sequence[str],
-        context: Mapping[str, str | float],
-        values: Mapping[str, list[Any]],
-    ) -> pa.Table:
-        rows = len(item_ids)
-        ids = {"user_id": [user_id] * rows, "item_id": list(item_ids)}
-        columns = {}
-        for column in self._inputs:
-            if column.name in ids:
-                found: list[Any] = ids[column.name]
-            elif column.view is None:
-                found = [_typed(column, context.get(column.name))] * rows
-            else:
-                found = values[column.name]
-            columns[column.name] = pa.array(found, type=_TYPES[column.kind])
         return pa.table(columns)
 
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
 
-def _plain(column: ModelInput, value: Any) -> Any:  # noqa: ANN401 - Feast's values are untyped
-    """Turn what the store gives into what Arrow takes; an absent time is 0 in some stores."""
-    if value is None:
-        return None
-    if column.kind == "recency" and isinstance(value, int):
-        return value * 1_000_000 if value else None  # Feast's UnixTimestamp counts seconds
-    return value
+    def _is_due(self) -> bool:
+        return self._looked is None or time.monotonic() - self._looked >= _TRUST_SECONDS
+
+    def _look(self) -> None:
+        found = self._store.markers(self._tables)
+        checksums = {table: marker.checksum for table, marker in found.items()}
+        if checksums != {table: marker.checksum for table, marker in self._markers.items()}:
+            for arena in self._arenas.values():
+                arena.clear()
+        self._markers = found
+
+    def _read(self, candidates: Candidates) -> dict[str, tuple[Part, str, int]]:
+        """Return where the column of each name stands."""
+        first = [g for g in self._groups if candidates.knows(g.keys)]
+        later = [g for g in self._groups if not candidates.knows(g.keys)]
+        parts = [Part.take(group, candidates, self._arenas[group.keys]) for group in first]
+        if later:
+            items = next(part for part in parts if part.group.keys == ("item_id",))
+            if len(items.missing):  # their attributes are keys of other views: two reads
+                self._fetch(parts)
+            for name in {name for group in later for name in group.keys}:
+                if not candidates.knows((name,)):
+                    candidates.add(name, items.words(name))
+            parts += [Part.take(group, candidates, self._arenas[group.keys]) for group in later]
+        self._fetch(parts)
+        return {
+            name: (part, array, place)
+            for part in parts
+            for name, (array, place) in part.group.places.items()
+        }
+
+    def _fetch(self, parts: Sequence[Part]) -> None:
+        """Read what parts lack, in one batch."""
+        wanting = [part for part in parts if len(part.missing)]
+        asks: list[list[Ask]] = [part.asks() for part in wanting]
+        if not asks:
+            return
+        cells = iter(self._store.fetch([ask for asked in asks for ask in asked]))
+        for part, asked in zip(wanting, asks, strict=True):
+            part.complete([next(cells) for _ in asked], self._arenas[part.group.keys])
+
+    def _column(
+        self,
+        column: ModelInput,
+        candidates: Candidates,
+        context: Mapping[str, str | float],
+        parts: Mapping[str, tuple[Part, str, int]],
+    ) -> pa.Array:
+        kind, rows = _TYPES[column.kind], len(candidates.items)
+        if column.name == "item_id":
+            return pa.array(candidates.items, type=kind)
+        if column.name == "user_id":
+            return pa.array([candidates.user] * rows, type=kind)
+        if column.view is None:
+            return pa.array([_typed(column, context.get(column.name))] * rows, type=kind)
+        if not rows:
+            return pa.array([], type=kind)
+        part, array, place = parts[column.name]
+        values = part.column(array, place)
+        if array == "words":
+            return pa.array(values.tolist(), type=kind)
+        if array == "instants":
+            return pa.array(values.view("datetime64[us]"), type=kind)
+        return pa.array(values, type=kind, from_pandas=True)
 
 
-def _typed(column: ModelInput, value: str | float | None) -> str | float | None:
+def _arena(group: Group, spec: Spec) -> Arena:
+    reading = spec.serving.reading
+    of_user = "user_id" in group.keys
+    seconds = reading.user_cache_seconds if of_user else reading.item_cache_seconds
+    return Arena(group, seconds=seconds, most=reading.cache_entries)
+
+
+def _typed(column: ModelInput, value: Any) -> str | float | None:  # noqa: ANN401 - as it was sent
     if value is None:
         return None
     return float(value) if column.kind == "numeric" else str(value)

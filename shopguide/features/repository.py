@@ -57,7 +57,8 @@ def write_config(spec: Spec, home: str | Path) -> Path:
     """Write the feature_store.yaml of a spec's own project and home; return its path."""
     path = Path(home).resolve() / FOLDER / f"{spec.name}.yaml"
     head = f"# Feast's configuration for the spec {spec.name}; written by shopguide.\n"
-    write_text(path, head + yaml.safe_dump(store_config(spec, home), sort_keys=False))
+    config = store_config(spec, home, secrets=False)
+    write_text(path, head + yaml.safe_dump(config, sort_keys=False))
     return path
 
 

@@ -107,19 +107,22 @@ def feast_objects(
     return list(entities.values()), views, service
 
 
-def store_config(spec: Spec, home: str | Path) -> dict[str, Any]:
-    """Return what a feature_store.yaml says of the embedded store, with absolute paths.
+def store_config(spec: Spec, home: str | Path, *, secrets: bool = True) -> dict[str, Any]:
+    """Return what a feature_store.yaml says of the spec's store, with absolute paths.
 
     Args:
-        spec: reads `name`, which is Feast's project.
+        spec: reads `name`, which is Feast's project, and `features.online_store`.
         home: the spec's home.
+        secrets: write connections themselves; else the variables that Feast replaces by them.
     """
+    from shopguide.features.online_store import feast_online_store  # it imports this module
+
     return {
         "project": spec.name,
         "provider": "local",
         "registry": str(Path(home).resolve() / FOLDER / "registry.db"),
         "offline_store": {"type": "duckdb"},
-        "online_store": {"type": "sqlite", "path": str(online_file(home))},
+        "online_store": feast_online_store(spec, home, secrets=secrets),
         "entity_key_serialization_version": 3,
     }
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from shopguide.spec._section import Name, Section, Zone
+from shopguide.spec.online import OnlineStore
 
 Window = Annotated[
     int, Field(ge=1, le=100_000, description="Whole periods before the one of the impression.")
@@ -97,3 +98,4 @@ class Features(Section):
     id_inputs: list[Literal["user_id", "item_id"]] = Field(
         default=["user_id", "item_id"], description="Ids that get an embedding."
     )
+    online_store: OnlineStore = OnlineStore()

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shopguide.spec._section import Section
+from shopguide.spec.online import Reading
 
 
 class Serving(Section):
@@ -19,6 +20,14 @@ class Serving(Section):
     blessing_requests: int = Field(20, ge=1, description="Recorded requests replayed over HTTP.")
     max_score_difference: float = Field(1e-5, gt=0, description="Service against bundle, any row.")
     startup_seconds: float = Field(90.0, gt=0)
+    max_p99_ms: float = Field(500.0, gt=0, description="Of a replayed request, or no blessing.")
+    max_memory_mb: float = Field(
+        1500.0, gt=0, description="Of the service after the replay, or no blessing."
+    )
+    follow_seconds: float = Field(
+        2.0, gt=0, description="How often a running service looks who is champion."
+    )
+    reading: Reading = Reading()
 
 
 class Registry(Section):

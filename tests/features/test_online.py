@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from shopguide.features import (
     model_inputs,
 )
 from shopguide.features import online as reader
+from shopguide.features.marker import Marker
+from shopguide.features.sqlite_reader import SqliteReader
 from shopguide.features.store import online_file, online_table
 
 Shop = Any  # the classes live in conftest.py, which cannot be imported
@@ -172,18 +175,17 @@ def test_a_store_that_is_made_anew_under_a_service_is_read_again(
     assert served.read("u1", ["i1"], {}).equals(before)
 
 
-def test_a_look_at_the_store_is_believed_for_a_while(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[Path] = []
+def test_a_look_at_the_store_is_believed_for_a_while(shop: Shop) -> None:
+    looks: list[list[str]] = []
 
-    def none_lost(path: Path, tables: list[str]) -> list[str]:
-        assert len(tables) == len(shop.spec.features.views) + 2
-        looks.append(path)
-        return []
+    class Watched(SqliteReader):
+        def markers(self, tables: Iterable[str]) -> dict[str, Marker]:
+            looks.append(list(tables))
+            return super().markers(looks[-1])
 
-    monkeypatch.setattr(reader, "lost_tables", none_lost)
-    served = OnlineFeatures(shop.spec, shop.spec.home)
+    path = online_file(shop.spec.home)
+    served = OnlineFeatures(shop.spec, shop.spec.home, Watched(path, timeout=5))
     for _ in range(5):
         served.read("u1", ["i1"], {})
-    assert looks == [online_file(shop.spec.home)]
+    (tables,) = looks
+    assert len(tables) == len(shop.spec.features.views) + 2
