@@ -39,4 +39,6 @@ def materialize(
         stdout.print(
             f"{view:<20}{done.entities:>12,} entities{rebuilt}", highlight=False, soft_wrap=True
         )
-    stdout.print(f"→ online store in {loaded.home}", highlight=False)
+    variable = loaded.features.online_store.connection_env
+    place = f"in {loaded.home}" if variable is None else f"of {variable}"
+    stdout.print(f"→ online store {place}", highlight=False)

@@ -8,9 +8,7 @@ is not there, the store was lost, emptied or is another's: the view is filled an
 """
 
 import logging
-import sqlite3
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,18 +17,11 @@ import duckdb
 
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import TIMESTAMP
-from shopguide.features.marker import count_cells, opened, read_marker, write_marker
 from shopguide.features.materialize import quiet_feast, register
-from shopguide.features.store import (
-    FOLDER,
-    offline_file,
-    online_file,
-    online_table,
-    view_inputs,
-    view_keys,
-)
-from shopguide.features.versions import feast_view
-from shopguide.files import atomic_file, sha256
+from shopguide.features.online_state import OnlineState, online_state
+from shopguide.features.online_views import OnlineView, online_views
+from shopguide.features.store import FOLDER, offline_file, view_inputs
+from shopguide.files import atomic_file
 from shopguide.logs._duckdb import connect, count, identifier, quote
 from shopguide.spec import Spec
 
@@ -80,10 +71,10 @@ def materialize_online(spec: Spec) -> dict[str, ViewWritten]:
     written = {}
     with quiet_feast():
         store = register(spec, home)
-        _prepare(online_file(home))
-        for name in view_inputs(spec):
+        state = online_state(spec)
+        for name, view in zip(view_inputs(spec), online_views(spec), strict=True):
             started = time.monotonic()
-            written[name] = done = _write_view(store, spec, name)
+            written[name] = done = _write_view(store, state, spec, name, view)
             seconds = time.monotonic() - started
             _log.info("online %s: %s entities, %.1f s", name, f"{done.entities:,}", seconds)
             if done.lost:
@@ -91,17 +82,13 @@ def materialize_online(spec: Spec) -> dict[str, ViewWritten]:
     return written
 
 
-def _prepare(path: Path) -> None:
-    """Set the write-ahead log: with it a writer never makes a reader wait."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _write_view(store: "FeatureStore", spec: Spec, name: str) -> ViewWritten:
-    latest = Path(spec.home) / FOLDER / "written" / spec.name / f"{feast_view(spec, name)}.parquet"
-    known, lost = _compare(spec, name, latest)
+def _write_view(
+    store: "FeatureStore", state: OnlineState, spec: Spec, name: str, view: OnlineView
+) -> ViewWritten:
+    latest = Path(spec.home) / FOLDER / "written" / spec.name / f"{view.stored}.parquet"
+    known, lost = state.compare(view, latest)
     with connect() as connection:
-        keys = ", ".join(identifier(key) for key in view_keys(spec)[name])
+        keys = ", ".join(identifier(key) for key in view.keys)
         snapshots = quote(str(offline_file(spec, spec.home, name)))
         with atomic_file(latest) as staged:
             connection.execute(
@@ -113,37 +100,9 @@ def _write_view(store: "FeatureStore", spec: Spec, name: str) -> ViewWritten:
             if known:
                 changed += f" EXCEPT SELECT * FROM read_parquet({quote(str(latest))})"
             connection.execute(f"CREATE TEMP TABLE changed AS {changed} ORDER BY {keys}")
-            rows = _write_changed(connection, store, feast_view(spec, name))
-    with opened(online_file(spec.home)) as online:
-        write_marker(online, online_table(spec, name), sha256(latest))
+            rows = _write_changed(connection, store, view.stored)
+    state.mark(view, latest)
     return ViewWritten(rows, lost)
-
-
-def _compare(spec: Spec, name: str, latest: Path) -> tuple[bool, int]:
-    """Look at what the store really holds of a view.
-
-    Args:
-        spec: reads `name`, `home` and `features`.
-        name: of the view.
-        latest: rows that were written last.
-
-    Returns:
-        Whether it is what was written last, and how many entities of that are gone.
-    """
-    table = online_table(spec, name)
-    with opened(online_file(spec.home)) as online:
-        marker, found = read_marker(online, table), count_cells(online, table)
-    if not latest.is_file():
-        return False, 0
-    columns = len(view_inputs(spec)[name])
-    if marker is None:
-        with connect() as connection:
-            query = f"SELECT count(*) FROM read_parquet({quote(str(latest))})"
-            expected = count(connection, query) * columns
-    else:
-        expected = marker.cells
-    whole = marker is not None and marker.checksum == sha256(latest) and marker.cells == found
-    return whole, -(-max(expected - found, 0) // columns)
 
 
 def _write_changed(connection: duckdb.DuckDBPyConnection, store: "FeatureStore", view: str) -> int:

@@ -31,25 +31,26 @@ _LIBRARY = (
     "spec",
     "bundle",
     "features/__init__.py",
+    "features/arena.py",
     "features/catalogue.py",
+    "features/layout.py",
     "features/marker.py",
     "features/online.py",
+    "features/online_store.py",
+    "features/online_views.py",
+    "features/redis_reader.py",
+    "features/request_part.py",
+    "features/sqlite_reader.py",
     "features/store.py",
     "features/versions.py",
 )
 """Files of shopguide that the service imports; a test holds the list to that."""
 
-_PACKAGES = (
-    "bentoml",
-    "feast",
-    "numpy",
-    "onnxruntime",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-)
+_PACKAGES = ("bentoml", "numpy", "onnxruntime", "pyarrow", "pydantic", "pyyaml")
 """What the service runs on, pinned to the versions that it was blessed with."""
+
+_STORES = {"sqlite": (), "redis": ("redis", "hiredis", "mmh3")}
+"""What it needs beside that for an online store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ def _stage(context: Path, bundle: Path, spec: Spec) -> None:
     _copy(bundle, context / "bundle")
     home = str(Path(spec.home).resolve())
     (context / "service.json").write_text(json.dumps({"home": home}), encoding="utf-8")
-    packages = [f"{name}=={version(name)}" for name in _PACKAGES]
+    needed = [*_PACKAGES, *_STORES[spec.features.online_store.type]]
+    packages = [f"{name}=={version(name)}" for name in needed]
     bentofile = {
         "service": SERVICE,
         "name": spec.name,
