@@ -1,39 +1,20 @@
 """Rank one request: read features, score, fuse, sort."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 
-from serving.rows import SHOWN_AT, TYPES, BadRequestError, table_of, value_of
+from serving.reading import FeatureReader, RequestReader
+from serving.rows import BadRequestError, table_of
 from serving.schemas import (
     PredictRequest,
     PredictResponse,
     RankedItem,
     RankRequest,
     RankResponse,
-    Value,
 )
-from shopguide.bundle import Bundle, InputEntry
-
-_log = logging.getLogger(__name__)
-
-_STORE_SECONDS = 2.0  # after which a request goes on without the store
-
-
-class FeatureReader(Protocol):
-    """What the ranker needs of a feature store."""
-
-    def read(
-        self, user_id: str, item_ids: Sequence[str], context: Mapping[str, str | float]
-    ) -> pa.Table:
-        """Return every input of the model, a row a candidate, in the order asked."""
+from shopguide.bundle import Bundle
 
 
 class Ranker:
@@ -46,10 +27,8 @@ class Ranker:
 
     def __init__(self, bundle: Bundle, features: FeatureReader | None) -> None:
         self._bundle = bundle
-        self._features = features
         self._kinds = {entry.name: entry.kind for entry in bundle.manifest.inputs}
-        self._reading = ThreadPoolExecutor(max_workers=4, thread_name_prefix="features")
-        self._defaults = _defaults(bundle)
+        self._reader = RequestReader(bundle, features)
 
     @property
     def version(self) -> str:
@@ -66,17 +45,15 @@ class Ranker:
             BadRequestError: too many candidates, or a name that the model does not know.
         """
         self._check(request)
-        table, degraded = self._read(request)
+        table, degraded = self._reader.read(request)
         predictions = self._bundle.predict(table)
         scores = self._fuse(predictions, request.weights)
         order = np.argsort(-scores, kind="stable")[: request.top_k]
         items = [
-            RankedItem(
-                item_id=request.items[row],
-                score=float(scores[row]),
-                predictions={task: float(values[row]) for task, values in predictions.items()},
+            RankedItem(item_id=request.items[place], score=score, predictions=predicted)
+            for place, score, predicted in zip(
+                order.tolist(), scores[order].tolist(), _rows(predictions, order), strict=True
             )
-            for row in order
         ]
         return RankResponse(items=items, model_version=self.version, degraded=degraded)
 
@@ -87,10 +64,7 @@ class Ranker:
             BadRequestError: a row is not what the model reads.
         """
         predictions = self._bundle.predict(table_of(request.rows, self._bundle.manifest.inputs))
-        rows = [
-            {task: float(values[row]) for task, values in predictions.items()}
-            for row in range(len(request.rows))
-        ]
+        rows = _rows(predictions, np.arange(len(request.rows)))
         return PredictResponse(predictions=rows, model_version=self.version)
 
     def _check(self, request: RankRequest) -> None:
@@ -109,52 +83,6 @@ class Ranker:
                 known = ", ".join(self._bundle.spec.tasks)
                 raise BadRequestError(f"weights.{task}", f"no such task; tasks are {known}")
 
-    def _read(self, request: RankRequest) -> tuple[pa.Table, bool]:
-        """Read the features of a request, or take defaults if the store does not answer."""
-        context = {
-            name: self._typed(name, value, f"context.{name}")
-            for name, value in request.context.items()
-        }
-        stored, degraded = self._ask_store(request, context), False
-        if stored is None:
-            stored, degraded = self._default_table(request), True
-        columns = {}
-        for name, kind in self._kinds.items():
-            found = stored.column(name) if name in stored.column_names else None
-            values = found.to_pylist() if found is not None else [None] * len(request.items)
-            if name in context:
-                values = [context[name]] * len(values)
-            for row, item in enumerate(request.items):
-                if name in request.features.get(item, {}):
-                    path = f"features.{item}.{name}"
-                    values[row] = value_of(kind, request.features[item][name], path)
-            columns[name] = pa.array(values, type=TYPES[kind])
-        columns[SHOWN_AT] = pa.array([self._now(request)] * len(request.items), TYPES["recency"])
-        return pa.table(columns), degraded
-
-    def _ask_store(
-        self, request: RankRequest, context: Mapping[str, str | float | datetime | None]
-    ) -> pa.Table | None:
-        if self._features is None:
-            return None
-        known = {name: v for name, v in context.items() if isinstance(v, (str, float))}
-        reading = self._reading.submit(self._features.read, request.user_id, request.items, known)
-        try:
-            return reading.result(timeout=_STORE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever breaks the store must not break the page
-            _log.warning("feature store: %s: %s", type(error).__name__, str(error)[:200])
-            return None
-
-    def _default_table(self, request: RankRequest) -> pa.Table:
-        rows = len(request.items)
-        columns = {
-            name: pa.array([self._defaults[name]] * rows, type=TYPES[kind])
-            for name, kind in self._kinds.items()
-        }
-        ids = {"user_id": [request.user_id] * rows, "item_id": request.items}
-        columns |= {name: pa.array(ids[name]) for name in ids if name in columns}
-        return pa.table(columns)
-
     def _fuse(
         self, predictions: dict[str, np.ndarray], weights: Mapping[str, float] | None
     ) -> np.ndarray:
@@ -171,39 +99,8 @@ class Ranker:
         shares = {task: weight / total for task, weight in weights.items()}
         return replace(fusion, weights=shares).score(predictions)
 
-    def _typed(self, name: str, value: Value, path: str) -> str | float | datetime | None:
-        return value_of(self._kinds.get(name, "categorical"), value, path)
 
-    def _now(self, request: RankRequest) -> datetime:
-        if request.at is not None:
-            return request.at
-        if self._bundle.spec.serving.clock == "log_end":
-            return self._bundle.profile.log_end
-        return datetime.now(UTC)
-
-
-def open_features(bundle: Bundle, home: Path) -> FeatureReader | None:
-    """Open the online store of a home; None, with a warning, if that fails.
-
-    One that has lost its features is opened, with a warning: answers are degraded until it is
-    filled.
-    """
-    from shopguide.features.online import OnlineFeatures
-
-    features = None
-    try:
-        features = OnlineFeatures(bundle.spec, home)
-        features.check()
-    except Exception as error:  # noqa: BLE001 - the service starts without a store, degraded
-        _log.warning("feature store: %s: %s", type(error).__name__, str(error)[:200])
-    return features
-
-
-def _defaults(bundle: Bundle) -> dict[str, str | float | None]:
-    """What stands for an input when the store is silent: what training saw most, or missing."""
-
-    def default(entry: InputEntry) -> str | float | None:
-        profile = bundle.profile.inputs.get(entry.name)
-        return None if profile is None or entry.kind == "recency" else profile.default
-
-    return {entry.name: default(entry) for entry in bundle.manifest.inputs}
+def _rows(predictions: dict[str, np.ndarray], places: np.ndarray) -> list[dict[str, float]]:
+    """Return predictions row by row, in the order of `places`."""
+    columns = zip(*(values[places].tolist() for values in predictions.values()), strict=True)
+    return [dict(zip(predictions, row, strict=True)) for row in columns]

@@ -13,7 +13,9 @@ from bentoml.exceptions import InvalidArgument
 from prometheus_client import Counter, Histogram
 
 from serving.client_errors import log_client_errors_in_a_line
-from serving.ranker import Ranker, open_features
+from serving.follow import Follower
+from serving.ranker import Ranker
+from serving.reading import open_features
 from serving.rows import BadRequestError
 from serving.schemas import PredictRequest, PredictResponse, RankRequest, RankResponse
 from shopguide.bundle import load_bundle
@@ -47,8 +49,16 @@ class Ranking:
     def __init__(self) -> None:
         log_client_errors_in_a_line()
         bundle = load_bundle(os.environ.get("SHOPGUIDE_BUNDLE", _ROOT / "bundle"), threads=1)
-        self._ranker = Ranker(bundle, open_features(bundle, _home()))
+        home = _home()
+        self._ranker = Ranker(bundle, open_features(bundle, home))
         _log.info("serving %s %s", bundle.manifest.name, bundle.manifest.version)
+        if os.environ.get("SHOPGUIDE_FOLLOW") != "0":
+            self._follower = Follower(bundle, home, self._swap)
+            self._follower.start()
+
+    def _swap(self, ranker: Ranker) -> None:
+        """Serve with another model; requests in flight end with the one they began with."""
+        self._ranker = ranker
 
     @bentoml.api
     def rank(self, request: RankRequest, /) -> RankResponse:

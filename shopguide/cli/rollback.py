@@ -33,4 +33,4 @@ def rollback(
         print_json({"champion_version": version})
     else:
         stdout.print(f"version {version} is the champion again")
-        stdout.print("a service that runs goes on with the version it started with: restart it")
+        stdout.print("services of this home follow within seconds")

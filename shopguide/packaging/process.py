@@ -48,23 +48,27 @@ class RunningService:
 
 
 @contextlib.contextmanager
-def running(bento: Bento, *, home: Path, timeout: float) -> Iterator[RunningService]:
+def running(
+    bento: Bento, *, home: Path, timeout: float, follow: bool = False
+) -> Iterator[RunningService]:
     """Start the service from a Bento, and stop it and all its processes at the end.
 
     Args:
         bento: to serve.
         home: where the feature store is.
         timeout: seconds until it must be ready.
+        follow: let it go over to the champion of the home; else it serves its own bundle.
 
     Raises:
         ServiceFailedError: it is not ready in time; the message ends with its last lines.
     """
     port = free_port()
+    settings = {"SHOPGUIDE_HOME": str(home), "SHOPGUIDE_FOLLOW": "1" if follow else "0"}
     with tempfile.NamedTemporaryFile(prefix="shopguide-service-", suffix=".log") as log:
         started = time.monotonic()
         process = subprocess.Popen(
             bentoml_command("serve", bento.tag, "--host", HOST, "--port", str(port)),
-            env=bento_environment(bento.store) | {"SHOPGUIDE_HOME": str(home)},
+            env=bento_environment(bento.store) | settings,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=tempfile.gettempdir(),

@@ -8,6 +8,7 @@ Example:
 """
 
 from shopguide.registry.promote import NotPromotedError, promote_model, rollback
+from shopguide.registry.publish import champion_bento
 from shopguide.registry.runs import (
     HistoryEntry,
     history,
@@ -17,7 +18,6 @@ from shopguide.registry.runs import (
 )
 from shopguide.registry.versions import (
     NoChampionError,
-    champion_bento,
     copy_champion,
     fetch_champion,
 )

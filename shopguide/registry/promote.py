@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
 from shopguide.gate import Decision, read_decision
 from shopguide.registry.client import CHAMPION, FORMER, exclusive, experiment, open_client
+from shopguide.registry.publish import point_services, stage_bundle
 from shopguide.registry.runs import (
     decision_metrics,
     decision_tags,
@@ -36,6 +38,7 @@ def promote_model(
     """Register a bundle and move the alias `champion` to it.
 
     Doing it again, or again after it was cut off, ends in the same state: a bundle has one version.
+    Services are told last: until then they go on with the champion of before.
 
     Args:
         spec: reads `registry`, `home` and `name`.
@@ -68,6 +71,8 @@ def promote_model(
         now = champion(client, spec)
         if now is not None and now.checksum == checksum:
             _log.info("version %s is the champion already", now.version)
+            stage_bundle(spec, now, Path(bundle))
+            point_services(spec, now)  # a run that was cut off may not have come to it
             return now.version
         _refuse_if_champion_moved(content, now)
         version = version_of(client, spec, checksum) or _register(
@@ -75,7 +80,10 @@ def promote_model(
         )
         if tag is not None:
             client.set_model_version_tag(spec.name, version.version, "bento", tag)
+            version = replace(version, bento=tag)
+        stage_bundle(spec, version, Path(bundle))
         _point(client, spec, version, now)
+        point_services(spec, version)
     _log.info("version %s is the champion, before it %s", version.version, now and now.version)
     return version.version
 
@@ -110,7 +118,9 @@ def rollback(spec: Spec, *, reason: str, to: str | None = None) -> str:
                 f"version {target.version} is the champion already",
                 "Name another version with --to",
             )
+        stage_bundle(spec, target)
         _point(client, spec, target, now)
+        point_services(spec, target)
         before = "none" if now is None else now.version
         log_run(
             client,

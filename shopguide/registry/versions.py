@@ -124,9 +124,3 @@ def copy_champion(spec: Spec, out: str | Path) -> str:
     version = fetch_champion(spec, out)
     assert version is not None, "champions are moved, never taken away"
     return version
-
-
-def champion_bento(spec: Spec) -> tuple[str, str] | None:
-    """Return the champion's version and the tag of its Bento; None when there is none."""
-    found = champion(open_client(spec), spec)
-    return None if found is None or found.bento is None else (found.version, found.bento)

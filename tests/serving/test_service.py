@@ -247,7 +247,8 @@ class Blocked:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Blocked())
-from serving.ranker import Ranker, open_features
+from serving.ranker import Ranker
+from serving.reading import open_features
 from serving.schemas import RankRequest
 from shopguide.bundle import load_bundle
 import shopguide
