@@ -53,7 +53,7 @@ def replay(
 
     `/predict` gets the recorded inputs and must return the bundle's predictions; `/rank` gets the
     user and the candidates, and one that nobody knows, and must return each once, best first, from
-    the feature store.
+    the feature store, in the time that the spec allows.
 
     Args:
         service: ready.
@@ -88,13 +88,18 @@ def replay(
     if degraded:
         reasons.append(f"{degraded} of {len(seconds)} answers did without the feature store")
     millis = 1e3 * np.array(seconds or [0.0])
+    p99 = float(np.percentile(millis, 99))
+    if p99 > spec.serving.max_p99_ms:
+        reasons.append(
+            f"its slowest answers take {p99:.0f} ms (p99), over {spec.serving.max_p99_ms:g}"
+        )
     return Findings(
         reasons=tuple(dict.fromkeys(reasons)),
         requests=len(seconds),
         rows=rows,
         largest_difference=largest,
         p50_ms=float(np.percentile(millis, 50)),
-        p99_ms=float(np.percentile(millis, 99)),
+        p99_ms=p99,
         degraded=degraded,
     )
 

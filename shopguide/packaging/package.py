@@ -71,6 +71,9 @@ def package_bento(
             findings = replay(service, loaded, training_set, spec)
             memory = service.memory_mb()
         reasons = findings.reasons
+        if memory > spec.serving.max_memory_mb:
+            limit = spec.serving.max_memory_mb
+            reasons += (f"it takes {memory:.0f} MB of memory, over {limit:g}",)
     except ServiceFailedError as error:
         reasons = (str(error),)
     blessing = Blessing(

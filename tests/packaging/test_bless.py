@@ -16,6 +16,7 @@ from shopguide.errors import ShopguideError
 from shopguide.packaging import package_bento
 from shopguide.packaging.bless import replay
 from shopguide.packaging.process import RunningService
+from shopguide.registry import NotPromotedError, promote_model
 from shopguide.spec import Spec, load_spec
 from tests.conftest import PlantedRun
 
@@ -112,6 +113,21 @@ def test_a_service_that_does_not_start_is_an_answer(
     blessing = package_bento(hasty, planted_run.out / "model", training_set, tmp_path / "bento")
     assert not blessing.blessed
     assert "not ready in time" in blessing.reasons[0]
+
+
+def test_a_service_that_is_slow_or_fat_is_not_blessed(
+    planted_run: PlantedRun, spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    limits = {"max_p99_ms": 0.01, "max_memory_mb": 10.0}
+    strict = spec.model_copy(update={"serving": spec.serving.model_copy(update=limits)})
+    blessing = package_bento(strict, planted_run.out / "model", training_set, tmp_path / "bento")
+    assert not blessing.blessed
+    said = "; ".join(blessing.reasons)
+    assert "its slowest answers take" in said
+    assert "MB of memory, over 10" in said
+    decision = planted_run.out / "decision.json"
+    with pytest.raises(NotPromotedError, match="the Bento was not blessed: its slowest"):
+        promote_model(spec, planted_run.out / "model", decision, tmp_path / "bento")
 
 
 def test_a_bundle_without_fusion_weights_is_refused(
