@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pyarrow as pa
+import pyarrow.parquet as pq
 from onnx import TensorProto, helper
 
 from shopguide.bundle import (
@@ -19,6 +20,9 @@ from shopguide.bundle import (
 )
 from shopguide.bundle.document import Document
 from shopguide.bundle.manifest import TrainPeriod
+from shopguide.features import materialize_online
+from shopguide.features.catalogue import ITEM_VIEW
+from shopguide.features.store import offline_file
 from shopguide.features.versions import feature_service
 from shopguide.fusion import Fusion
 from shopguide.spec import Spec, check_text
@@ -36,7 +40,12 @@ split:
   valid: {{start: 2024-02-01, end: 2024-03-01}}
   test: {{start: 2024-03-01, end: 2024-04-01}}
 tasks: {{click: {{kind: binary, event: click}}}}
+features:
+  item_attributes: {{price: numeric}}
+  id_inputs: []
+  online_store: {store}
 objective: {{goals: {{ctr: {{task: click, weight: 1}}}}}}
+serving: {{follow_seconds: 0.1, reading: {{breaker_seconds: 0.5, item_cache_seconds: 0.2}}}}
 """
 
 
@@ -46,9 +55,31 @@ class Notes(Document):
     rows: int = 2
 
 
-def tiny_spec(home: Path) -> Spec:
-    """Return the spec of the tiny shop."""
-    return check_text(SPEC.format(home=home), where="tiny spec")
+VARIABLE = "TINY_ONLINE_STORE"
+"""Environment variable with the address of the tiny shop's Redis."""
+
+
+def tiny_spec(home: Path, *, redis: bool = False) -> Spec:
+    """Return the spec of the tiny shop; its features are in sqlite, or in Redis."""
+    store = f"{{type: redis, connection_env: {VARIABLE}}}" if redis else "{type: sqlite}"
+    return check_text(SPEC.format(home=home, store=store), where="tiny spec")
+
+
+def fill_tiny_store(spec: Spec, items: int) -> None:
+    """Write the prices of items i0, i1, … through Feast: i0 costs 0, and so on to 5."""
+    prices = pa.table(
+        {
+            "item_id": [f"i{n}" for n in range(items)],
+            "price": [5.0 * n / items for n in range(items)],
+            "event_timestamp": pa.array(
+                [datetime(2024, 2, 1, tzinfo=UTC)] * items, pa.timestamp("us", "UTC")
+            ),
+        }
+    )
+    path = offline_file(spec, spec.home, ITEM_VIEW)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(prices, path)
+    materialize_online(spec)
 
 
 def tiny_bundle(spec: Spec, folder: Path, mean: float) -> Path:

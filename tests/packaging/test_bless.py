@@ -115,6 +115,7 @@ def test_a_service_that_does_not_start_is_an_answer(
     assert "not ready in time" in blessing.reasons[0]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_service_that_is_slow_or_fat_is_not_blessed(
     planted_run: PlantedRun, spec: Spec, training_set: Path, tmp_path: Path
 ) -> None:
