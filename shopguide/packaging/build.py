@@ -46,10 +46,10 @@ _LIBRARY = (
 )
 """Files of shopguide that the service imports; a test holds the list to that."""
 
-_PACKAGES = ("bentoml", "numpy", "onnxruntime", "pyarrow", "pydantic", "pyyaml")
+SERVICE_PACKAGES = ("bentoml", "numpy", "onnxruntime", "pyarrow", "pydantic", "pyyaml")
 """What the service runs on, pinned to the versions that it was blessed with."""
 
-_STORES = {"sqlite": (), "redis": ("redis", "hiredis", "mmh3")}
+STORE_PACKAGES = {"sqlite": (), "redis": ("redis", "hiredis", "mmh3")}
 """What it needs beside that for an online store."""
 
 
@@ -128,7 +128,7 @@ def _stage(context: Path, bundle: Path, spec: Spec) -> None:
     _copy(bundle, context / "bundle")
     home = str(Path(spec.home).resolve())
     (context / "service.json").write_text(json.dumps({"home": home}), encoding="utf-8")
-    needed = [*_PACKAGES, *_STORES[spec.features.online_store.type]]
+    needed = [*SERVICE_PACKAGES, *STORE_PACKAGES[spec.features.online_store.type]]
     packages = [f"{name}=={version(name)}" for name in needed]
     bentofile = {
         "service": SERVICE,

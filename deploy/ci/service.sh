@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# A promoted model as an image, on any machine with docker; the workflows call nothing else.
+#
+#   deploy/ci/service.sh build    the `serve` image, the Bento (where BUNDLE is given), and both in one image
+#   deploy/ci/service.sh smoke    start it, without network and read-only, and compare it with the gate's model
+#   deploy/ci/service.sh sbom     CycloneDX list of what is in it, and how it came to be (in-toto)
+#   deploy/ci/service.sh push     to REGISTRY; prints the digest
+#
+# Settings:
+#   BENTO     bento.txt of a run or of `shopguide package`, or a built Bento's folder (default: runs/bento/bento.txt)
+#   BUNDLE    build the Bento from this bundle instead (`shopguide champion --out DIR`)
+#   OUT       where smoke.json, sbom.json and provenance.json go (default: dist)
+#   REGISTRY  registry and repository that the image is pushed to; push needs it, and a login
+#   BASE, PYTHON   see deploy/images/build.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+OUT=${OUT:-dist}
+python=${PYTHON:-.venv/bin/python}
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' shopguide/__init__.py)
+serve_image="${REPOSITORY:-shopguide}/serve-python3.11:$version"
+
+fail() { echo "$1" >&2; exit 2; }
+
+bento_folder() {
+    local named=${BENTO:-runs/bento/bento.txt}
+    [ -z "${BUNDLE:-}" ] || named=$OUT/bento.txt
+    if [ -f "$named" ]; then named=$(cut -d ' ' -f 2- "$named"); fi
+    [ -f "$named/bento.yaml" ] || fail "$named: no built Bento there. Run \`shopguide package\`, or set BENTO or BUNDLE."
+    echo "$named"
+}
+
+image() { # the name of the Bento is that of the image; its version, of bundle and service, is the tag
+    local folder; folder=$(bento_folder)
+    echo "${REPOSITORY:-shopguide}/$(sed -n 's/^name: //p' "$folder/bento.yaml"):$(sed -n 's/^version: //p' "$folder/bento.yaml")"
+}
+
+build() {
+    mkdir -p "$OUT"
+    if [ -n "${BUNDLE:-}" ]; then
+        "$python" - "$BUNDLE" > "$OUT/bento.txt" <<'PYTHON'
+import sys
+from shopguide.bundle import load_bundle
+from shopguide.packaging import build_bento
+bento = build_bento(load_bundle(sys.argv[1]).spec, sys.argv[1])
+print(bento.tag, bento.path)
+PYTHON
+    fi
+    local folder tag; folder=$(bento_folder); tag=$(image)
+    deploy/images/build.sh serve
+    DOCKER_BUILDKIT=1 docker build --quiet --network none --file deploy/images/Dockerfile.bento \
+        --build-arg "SERVE=$serve_image" --build-arg "TAG=${tag##*:}" \
+        --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+        --tag "$tag" "$folder" >/dev/null
+    docker image inspect --format "$tag {{.Size}} bytes {{.Id}}" "$tag"
+}
+
+smoke() {
+    local tag container result=0; tag=$(image)
+    container=$(docker run --detach --network none --read-only --tmpfs /tmp --tmpfs /state:mode=1777 \
+        --cap-drop ALL --security-opt no-new-privileges --memory 1g --pids-limit 200 \
+        --env SHOPGUIDE_API_KEY=a-key-for-this-smoke-test-only "$tag")
+    mkdir -p "$OUT"
+    docker exec --interactive "$container" python3 - < deploy/ci/smoke.py | tee "$OUT/smoke.json" || result=$?
+    [ "$result" = 0 ] || docker logs "$container" >&2
+    docker rm --force "$container" >/dev/null
+    return "$result"
+}
+
+sbom() {
+    local tag; tag=$(image)
+    docker run --rm --interactive --network none "$tag" python3 - "$tag" < deploy/ci/sbom.py > "$OUT/sbom.json"
+    "$python" deploy/ci/provenance.py "$tag" "$(docker image inspect --format '{{.Id}}' "$tag")" "$(bento_folder)" > "$OUT/provenance.json"
+    echo "$OUT/sbom.json $OUT/provenance.json"
+}
+
+push() {
+    [ -n "${REGISTRY:-}" ] || fail "REGISTRY is not set: name the registry and repository, as in registry.example/shop/ranking."
+    local tag target; tag=$(image); target="$REGISTRY:${tag##*:}"
+    docker tag "$tag" "$target"
+    docker push --quiet "$target" >/dev/null
+    docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$target" | grep "^$REGISTRY@" | head -1 | tee "$OUT/pushed.txt"
+}
+
+case "${1:-}" in
+    build | smoke | sbom | push) "$1" ;;
+    *) fail "usage: deploy/ci/service.sh build|smoke|sbom|push" ;;
+esac
