@@ -4,13 +4,15 @@
 #   deploy/ci/service.sh build    the `serve` image, the Bento (where BUNDLE is given), and both in one image
 #   deploy/ci/service.sh smoke    start it, without network and read-only, and compare it with the gate's model
 #   deploy/ci/service.sh sbom     CycloneDX list of what is in it, and how it came to be (in-toto)
-#   deploy/ci/service.sh push     to REGISTRY; prints the digest
+#   deploy/ci/service.sh push     to REGISTRY; prints the name with its digest
+#   deploy/ci/service.sh deploy   that one to the Deployment `ranking` in NAMESPACE; back to the former one if it fails
 #
 # Settings:
 #   BENTO     bento.txt of a run or of `shopguide package`, or a built Bento's folder (default: runs/bento/bento.txt)
 #   BUNDLE    build the Bento from this bundle instead (`shopguide champion --out DIR`)
 #   OUT       where smoke.json, sbom.json and provenance.json go (default: dist)
 #   REGISTRY  registry and repository that the image is pushed to; push needs it, and a login
+#   NAMESPACE of the service; deploy needs it, and kubectl with an account (deploy/kubernetes/deployer)
 #   BASE, PYTHON   see deploy/images/build.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -82,7 +84,19 @@ push() {
     docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$target" | grep "^$REGISTRY@" | head -1 | tee "$OUT/pushed.txt"
 }
 
+deploy() {
+    [ -n "${NAMESPACE:-}" ] || fail "NAMESPACE is not set: name the one that holds the Deployment \`ranking\`."
+    [ -s "$OUT/pushed.txt" ] || fail "$OUT/pushed.txt: nothing was pushed. Run \`deploy/ci/service.sh push\`."
+    local cluster=(kubectl --namespace "$NAMESPACE")
+    "${cluster[@]}" set image deployment/ranking "ranking=$(cat "$OUT/pushed.txt")"
+    if ! "${cluster[@]}" rollout status deployment/ranking --timeout="${TIMEOUT:-300s}"; then
+        "${cluster[@]}" rollout undo deployment/ranking
+        echo "the new version did not get ready; the former one is back" >&2
+        return 1
+    fi
+}
+
 case "${1:-}" in
-    build | smoke | sbom | push) "$1" ;;
-    *) fail "usage: deploy/ci/service.sh build|smoke|sbom|push" ;;
+    build | smoke | sbom | push | deploy) "$1" ;;
+    *) fail "usage: deploy/ci/service.sh build|smoke|sbom|push|deploy" ;;
 esac
