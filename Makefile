@@ -4,6 +4,7 @@ PROFILE ?=
 OUT ?= runs/$(basename $(notdir $(SPEC)))
 PORT ?= 3000
 ARGS ?=
+BASE ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export GX_ANALYTICS_ENABLED = false
@@ -11,7 +12,7 @@ export FEAST_USAGE = False
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test lint compile bench clean
+.PHONY: help setup run serve test lint compile image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ serve: .venv/run.stamp ## serve the champion on PORT
 
 compile: .venv/run.stamp ## compile the pipelines to pipelines/compiled
 	@$(BIN)/python -m pipelines compile
+
+image: .venv/run.stamp ## the images that components and services run in (docker; BASE=IMAGE with Python 3.11)
+	@BASE=$(BASE) deploy/images/build.sh
 
 test: .venv/dev.stamp ## every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -28,8 +28,8 @@ for name in "${requirements[@]}"; do
 done
 for target in "${requirements[@]:1}"; do
     image="${REPOSITORY:-shopguide}/$target-python3.11:$version"
-    docker build --network none --target "$target" --file deploy/images/Dockerfile \
+    docker build --quiet --network none --target "$target" --file deploy/images/Dockerfile \
         ${BASE:+--build-arg "BASE=$BASE"} --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" \
-        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --tag "$image" .
+        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --tag "$image" . >/dev/null
     docker image inspect --format "$image {{.Size}} bytes {{.Id}}" "$image"
 done
