@@ -18,9 +18,6 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 
-STORES = ("hiredis", "psycopg[binary,pool]", "redis")
-"""What the feature stores of production are read with."""
-
 TYPING_ONLY = ("ast-serialize", "librt", "mypy", "mypy-extensions", "types-greenlet")
 """What Feast asks for through `SQLAlchemy[mypy]`: nothing imports it while it runs."""
 
@@ -28,10 +25,11 @@ TYPING_ONLY = ("ast-serialize", "librt", "mypy", "mypy-extensions", "types-green
 def wanted() -> dict[str, list[str]]:
     """Return what the service and the components ask for, and what builds a source package."""
     sys.path.insert(0, str(ROOT))
-    from shopguide.packaging.build import SERVICE_PACKAGES
+    from shopguide.packaging.build import SERVICE_PACKAGES, STORE_PACKAGES
 
+    stores = [name for names in STORE_PACKAGES.values() for name in names]
     return {
-        "serve": [*SERVICE_PACKAGES, *STORES],
+        "serve": [*SERVICE_PACKAGES, *stores],
         "train": [f"{ROOT}[redis,postgres,search,balancers]"],
         "build": ["setuptools>=77", "wheel"],
     }

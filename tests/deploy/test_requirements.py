@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from shopguide.packaging.build import SERVICE_PACKAGES
+from shopguide.packaging.build import SERVICE_PACKAGES, STORE_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "deploy" / "images"
@@ -69,9 +69,10 @@ def test_an_image_has_the_versions_that_were_tested(image: str) -> None:
 
 def test_the_service_image_has_all_that_the_service_needs_and_no_training() -> None:
     pins = _pins("serve")
-    missing = _needed(list(SERVICE_PACKAGES)) - set(pins) - TYPING_ONLY
+    stores = [name for names in STORE_PACKAGES.values() for name in names]
+    missing = _needed([*SERVICE_PACKAGES, *stores]) - set(pins) - TYPING_ONLY
     assert missing == set(), "run deploy/images/lock.py"
-    unwanted = {"torch", "torchjd", "mlflow", "great-expectations", "kfp", "pip", "setuptools"}
+    unwanted = {"torch", "torchjd", "mlflow", "great-expectations", "kfp", "feast", "pandas", "pip"}
     assert unwanted.isdisjoint(pins)
 
 
