@@ -10,6 +10,7 @@ from shopguide import __version__
 from shopguide.cli.common import run_app
 
 _VERBS = {
+    "init": "Look at a shop's files, and write a spec that runs.",
     "spec": "Check a spec, or print its JSON Schema.",
     "prepare": "Turn raw logs into the canonical log.",
     "features": "Compute features, register them in Feast, join the training set.",

@@ -63,8 +63,13 @@ def type_columns(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:
     kinds = " ".join(
         f"WHEN {quote(raw)} THEN {quote(kind)}" for raw, kind in sorted(data.kinds.items()) if kind
     )
-    kind = f"CASE {identifier(columns.kind)} {kinds} END" if columns.kind and kinds else "NULL"
+    kind = "NULL" if data.every_row is None else quote(data.every_row)
+    if columns.kind and kinds:
+        kind = f"CASE {identifier(columns.kind)} {kinds} END"
     value = text_of(columns.value, data)
+    money = money_of(columns.value, data)
+    if columns.quantity is not None:
+        money = f"{money} * try_cast({text_of(columns.quantity, data)} AS DOUBLE)"
     ids = {
         field: id_of(connection, getattr(columns, column), data)
         for field, column in (
@@ -82,7 +87,7 @@ def type_columns(connection: duckdb.DuckDBPyConnection, data: EventLog) -> None:
         CREATE TABLE typed AS
         SELECT *, {typed}, {kind}::VARCHAR AS _kind,
                {_at(columns.at, data)} AS _at, {_skipped(columns.at, data)} AS _skipped,
-               {value} AS _text_of_value, {money_of(columns.value, data)} AS _value,
+               {value} AS _text_of_value, {money} AS _value,
                {text_of(columns.currency, data)} AS _currency,
                try_cast({text_of(columns.position, data)} AS DOUBLE) AS _position,
                try_cast({text_of(columns.propensity, data)} AS DOUBLE) AS _propensity,

@@ -38,6 +38,9 @@ class Columns(Section):
         None, description="Column with the time; null: rows are a second apart, as they stand."
     )
     value: str | None = Field(None, description="Money paid or listed, in `currency`.")
+    quantity: str | None = Field(
+        None, description="How many: `value` is then the price of one, and is multiplied."
+    )
     currency: str | None = Field(None, description="Currency of the row; see data.rates.")
     session_id: str | None = None
     event_id: str | None = Field(None, description="Unique id; duplicates of it are dropped.")
@@ -157,6 +160,9 @@ class EventLog(Layout):
         default_factory=dict,
         description="Kind in the export → canonical kind, or null to leave its rows out.",
     )
+    every_row: Name | None = Field(
+        None, description="Canonical kind that every row is, where no column says so."
+    )
     outcomes: dict[Name, Outcome] = Field(
         default_factory=dict, description="Wide rows: canonical kind → the column that says so."
     )
@@ -199,9 +205,11 @@ class EventLog(Layout):
         if (self.columns.kind is None) == bool(self.kinds):
             msg = "columns.kind and kinds go together: name both, or neither and give outcomes"
             raise ValueError(msg)
-        if (self.columns.kind is None) != bool(self.outcomes):
+        said = [self.columns.kind is not None, bool(self.outcomes), self.every_row is not None]
+        if sum(said) != 1:
             msg = (
-                "one of columns.kind (one event a row) and outcomes (wide rows) says what happened"
+                "one of columns.kind (one event a row), outcomes (wide rows) and every_row (all of "
+                "one kind) says what happened"
             )
             raise ValueError(msg)
         return self
@@ -255,5 +263,7 @@ class EventLog(Layout):
 
     def canonical_kinds(self) -> set[str]:
         """Return every kind of event that the canonical log can hold."""
-        kinds = {kind for kind in self.kinds.values() if kind is not None}
+        kinds = {kind for kind in (*self.kinds.values(), self.every_row) if kind is not None}
+        if self.returns is not None and self.returns.negative:
+            kinds.add("return")
         return kinds | ({*self.outcomes, self.exposure.event} if self.outcomes else set())

@@ -69,7 +69,7 @@ def test_a_line_that_is_no_object_is_set_apart(prepare: Prepare) -> None:
     content = JSONL + '{"user": "u1", \n[1]\n'
     log = prepare(content, "e.jsonl", max_bad_share=0.5, **PLAIN)
     assert log.summary.dropped == {"unusable, no JSON object": 2}
-    assert 'row 3: no JSON object: \'{"user": "u1",\'' in log.summary.examples[0]
+    assert "row 3: no JSON object: " in log.summary.examples[0]
 
 
 def test_the_wrong_encoding_names_the_byte(prepare: Prepare) -> None:

@@ -40,6 +40,25 @@ def test_negative_money_is_a_return_where_the_spec_says_so(prepare: Prepare) -> 
     ]
 
 
+def test_a_log_of_orders_alone_is_one_kind_and_money_is_price_times_quantity(
+    prepare: Prepare,
+) -> None:
+    header = "user,item,time,price,n\n"
+    rows = "u1,i1,2024-01-01,5,3\nu1,i1,2024-01-02,5,-3\n"
+    log = prepare(
+        header + rows,
+        columns={"kind": None, "session_id": None, "quantity": "n"},
+        kinds={},
+        every_row="purchase",
+        exposure={"rule": "sampled", "event": "purchase"},
+        returns={"negative": True},
+    )
+    assert log.rows("SELECT kind, value, voided_at IS NULL FROM events") == [
+        ("purchase", 15.0, False),
+        ("return", 15.0, True),
+    ]
+
+
 def test_users_who_act_faster_than_people_are_told_or_left_out(prepare: Prepare) -> None:
     fast = "".join(row("view", n, f"i{n}", user="bot") for n in range(20))
     told = prepare(HEADER + VIEWS + fast, bots={"events_per_hour": 10})
