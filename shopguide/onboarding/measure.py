@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from shopguide.errors import ShopguideError
 from shopguide.logs import label_impressions
@@ -17,6 +19,12 @@ from shopguide.spec import Spec
 _WINDOWS = (0.1, 0.25, 0.5, 1.0, 2.0, 6.0, 12.0, 24.0, 72.0, 168.0)
 _COVERED = 0.95
 """Share of the outcomes that a window must hold."""
+
+
+_GRID = 2_000
+"""Steps in which the impressions are counted over time."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +128,9 @@ def periods(
     gap: timedelta,
     window: timedelta,
 ) -> dict[str, dict[str, datetime]]:
-    """Cut the log so that train and validation hold these shares of the impressions.
+    """Cut the log so that the periods hold these shares of the impressions that count.
 
-    Counted are the impressions whose window is over when the log ends; validation is longer by a
-    window, which its own impressions lose at its end.
+    Those are the impressions whose window is over when their period ends.
 
     Args:
         connection: as `read_log` left it.
@@ -136,18 +143,17 @@ def periods(
     if log.span > 10 * unit:
         history = log.span / 10
     first = _rounded(log.start + history, unit) if history else log.start
-    cuts = row(
+    (grid,) = row(
         connection,
-        f"SELECT quantile_cont(epoch(shown_at), {parts[0]}), "
-        f"quantile_cont(epoch(shown_at), {parts[0] + parts[1]}) FROM impressions "
-        f"WHERE shown_at >= TIMESTAMPTZ '{first.isoformat()}' "
+        f"SELECT quantile_cont(epoch(shown_at), {[n / _GRID for n in range(_GRID + 1)]}) "
+        f"FROM impressions WHERE shown_at >= TIMESTAMPTZ '{first.isoformat()}' "
         f"AND shown_at <= TIMESTAMPTZ '{(log.end - window).isoformat()}'",
     )
-    if cuts[0] is None:
+    if grid is None:
         raise ShopguideError(str(log.folder), "no window is over before the end", "Give more")
     middle, last = (
-        _rounded(datetime.fromtimestamp(cut, UTC) + late, unit)
-        for cut, late in zip(cuts, (timedelta(0), window), strict=True)
+        _rounded(datetime.fromtimestamp(cut, UTC), unit)
+        for cut in _cuts(np.asarray(grid, np.float64), parts, window.total_seconds())
     )
     end = _rounded(log.end, unit) + unit
     return {
@@ -158,6 +164,26 @@ def periods(
             ("test", last + gap, end),
         )
     }
+
+
+def _cuts(grid: Floats, parts: Sequence[float], window: float) -> tuple[float, float]:
+    """Return where validation and test begin.
+
+    Args:
+        grid: quantiles of the times of the impressions that count, seconds, at equal steps.
+        parts: shares of training and validation.
+        window: seconds before the end of a period whose impressions do not count.
+    """
+    shares = np.linspace(0, 1, len(grid))
+    usable, middle, last = 1.0, float(grid[0]), float(grid[-1])
+    for _ in range(20):  # what a period loses depends on where it ends
+        last = float(np.interp(1 - usable * (1 - parts[0] - parts[1]), shares, grid))
+        before = float(np.interp(last - window, grid, shares))
+        middle = float(np.interp(before - usable * parts[1], shares, grid))
+        train = float(np.interp(middle - window, grid, shares))
+        held = train + before - float(np.interp(middle, grid, shares))
+        usable = (usable + held + 1 - float(np.interp(last, grid, shares))) / 2
+    return middle, last
 
 
 def _plain(time: datetime) -> datetime:

@@ -337,7 +337,7 @@ class _Trial:
     tasks: list[str]
 
     def merit(self) -> tuple[int, int]:
-        """Return the tasks that can be learnt and judged, and outcomes of the rarest in the test."""
+        """Return how many tasks can be learnt, and the test outcomes of the rarest of them."""
         good = [task for task in self.tasks if _in_every(self.held, task)]
         return len(good), min((self.held["test"].positives[task] for task in good), default=0)
 

@@ -96,8 +96,9 @@ def experiment(folder: Path) -> list[str]:
         sale = int(visit and rng.random() < 0.4)
         channel = ("Web", "Phone")[int(rng.integers(2))]
         spend = round(float(rng.lognormal(3, 0.5)), 2) if sale else 0
-        rows.append((int(rng.integers(1, 13)), round(float(rng.lognormal(5, 1)), 2), channel,
-                     ("No E-Mail", "Mens E-Mail", "Womens E-Mail")[arm], visit, sale, spend))  # fmt: skip
+        name = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")[arm]
+        history = round(float(rng.lognormal(5, 1)), 2)
+        rows.append((int(rng.integers(1, 13)), history, channel, name, visit, sale, spend))
     return [write(folder / "experiment.csv", rows)]
 
 
@@ -121,14 +122,11 @@ def logged_lists(folder: Path) -> list[str]:
 
 def orders_alone(folder: Path) -> list[str]:
     """Invoice lines with price and quantity, money with a comma, days before months."""
-    rows: list[Row] = [
-        ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "Customer ID"]
-    ]
-    rows += [
-        (n, f"{e.item:05}", 1 + n % 3, e.at.strftime("%d.%m.%Y %H:%M"), f"{e.price:.2f}".replace(".", ","),
-         17_000 + e.user)
-        for n, e in enumerate(e for e in events() if e.kind == "purchase")
-    ]  # fmt: skip
+    head = ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "Customer ID"]
+    rows: list[Row] = [head]
+    for number, e in enumerate(e for e in events() if e.kind == "purchase"):
+        paid, day = f"{e.price:.2f}".replace(".", ","), e.at.strftime("%d.%m.%Y %H:%M")
+        rows.append((number, f"{e.item:05}", 1 + number % 3, day, paid, 17_000 + e.user))
     return [write(folder / "orders.csv", rows, ";", "cp1252")]
 
 

@@ -1,0 +1,57 @@
+"""`init` refuses what is broken, and what is odd it reads, chooses for, and tells."""
+
+from pathlib import Path
+
+import pytest
+
+from shopguide.errors import ShopguideError
+from shopguide.onboarding import propose
+from tests.logs.corpus import CASES, Case
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_init_refuses_it_or_proposes_a_spec_that_reads_it(case: Case, tmp_path: Path) -> None:
+    export = tmp_path / case.name
+    export.write_bytes(case.content)
+    if case.init_refused is not None:
+        with pytest.raises(ShopguideError) as caught:
+            propose([str(export)])
+        assert caught.value.exit_code == 2
+        assert case.init_refused in str(caught.value)
+        return
+    proposal = propose([str(export)])
+    told = [f"{guess.field} {guess.value} {guess.why}" for guess in proposal.guesses]
+    for part in case.told:
+        assert any(part in line for line in told), told
+    lines = len(case.content.splitlines()) - 1
+    assert proposal.summary.rows["events"] + sum(proposal.summary.dropped.values()) == lines
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nowhere.csv", "nowhere.csv: no such file. Give the path of an export"),
+        (".", ".: is a folder. Give its files: ./*"),
+    ],
+)
+def test_what_is_no_file_is_refused(
+    path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ShopguideError) as caught:
+        propose([path])
+    assert str(caught.value) == message
+
+
+def test_a_file_without_items_is_refused_with_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("when,who\n2024-01-01,u1\n2024-01-02,u2\n")
+    with pytest.raises(ShopguideError, match="no column looks like an item; it has when, who"):
+        propose([str(tmp_path / "e.csv")])
+
+
+def test_a_log_of_a_few_moments_is_refused(tmp_path: Path) -> None:
+    kinds = ("view", "buy")
+    rows = "".join(f"u{n},i1,{kind},2024-01-01 10:00:00\n" for n in range(9) for kind in kinds)
+    (tmp_path / "e.csv").write_text("user,item,type,time\n" + rows)
+    with pytest.raises(ShopguideError, match="cannot be parted into three periods"):
+        propose([str(tmp_path / "e.csv")])
