@@ -85,12 +85,14 @@ class RequestReader:
         known = {name: v for name, v in context.items() if isinstance(v, (str, float))}
         stored, degraded = self._ask(request, known)
         rows, single = len(request.items), self._single(request)
+        stored = pa.table({}) if stored is None else stored
+        found = dict(zip(stored.column_names, stored.columns, strict=True))
         columns = {}
         for name, kind in self._kinds.items():
             if name in context:
                 column = _same(context[name], rows, TYPES[kind])
-            elif stored is not None and name in stored.column_names:
-                column = stored.column(name)
+            elif name in found:
+                column = found[name]
             else:
                 column = self._default(name, request)
             if name in single:

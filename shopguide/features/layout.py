@@ -6,6 +6,7 @@ are those of `entity_key_serialization_version: 3`; a test holds them against Fe
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ _TEXT, _DOUBLE, _TIME, _LIST = 0x12, 0x29, 0x40, 0x62
 # tags of string_val, double_val, unix_timestamp_val and string_list_val
 _MEMBER = 0x0A  # tag of a text in a list
 _NULL = b"\x98\x01\x00"  # null_val: NULL
-_DOUBLE_BYTES = 9  # tag and number
+_RECORD = np.dtype([("tag", "u1"), ("number", "<f8")])  # a double_val
 _SMALL = 0x80  # below it a varint is one byte
 NEVER = np.iinfo(np.int64).min
 """Microseconds that stand for no time, as numpy's NaT does."""
@@ -34,18 +35,15 @@ def entity_keys(names: Sequence[str], values: Sequence[Sequence[str]]) -> list[b
         values: of each entity, in the order of `names`.
     """
     order = sorted(range(len(names)), key=names.__getitem__)
-    head = struct.pack("<I", len(names))
-    for place in order:
-        name = names[place].encode()
-        head += struct.pack("<II", _STRING, len(name)) + name
-    keys = []
-    for entity in values:
-        parts = [head]
-        for place in order:
-            text = entity[place].encode()
-            parts += (struct.pack("<II", _STRING, len(text)), text)
-        keys.append(b"".join(parts))
-    return keys
+    head = struct.pack("<I", len(names)) + b"".join(_counted(names[place]) for place in order)
+    columns = [[_counted(entity[place]) for entity in values] for place in order]
+    return [head + b"".join(parts) for parts in zip(*columns, strict=True)]
+
+
+@lru_cache(maxsize=50_000)  # the same items come again and again
+def _counted(text: str) -> bytes:
+    content = text.encode()
+    return struct.pack("<II", _STRING, len(content)) + content
 
 
 def doubles(cells: Sequence[Cell], where: str) -> NDArray[np.float64]:
@@ -57,11 +55,12 @@ def doubles(cells: Sequence[Cell], where: str) -> NDArray[np.float64]:
     found, places = _present(cells)
     values = np.full(len(cells), np.nan)
     if found:
-        joined = b"".join(found)
-        if len(joined) != _DOUBLE_BYTES * len(found) or any(c[0] != _DOUBLE for c in found):
+        if set(map(len, found)) != {_RECORD.itemsize}:
             raise _misfit(where, "a number")
-        record = np.dtype([("tag", "u1"), ("number", "<f8")])
-        values[places] = np.frombuffer(joined, record)["number"]
+        records = np.frombuffer(b"".join(found), _RECORD)
+        if (records["tag"] != _DOUBLE).any():
+            raise _misfit(where, "a number")
+        values[places] = records["number"]
     return values
 
 
@@ -73,10 +72,11 @@ def times(cells: Sequence[Cell], where: str) -> NDArray[np.int64]:
     """
     found, places = _present(cells)
     values = np.full(len(cells), NEVER)
-    lengths = np.array([len(cell) for cell in found])
-    for length in set(lengths.tolist()):
-        rows = np.flatnonzero(lengths == length)
-        block = np.frombuffer(b"".join(found[row] for row in rows), np.uint8).reshape(-1, length)
+    lengths = [len(cell) for cell in found]
+    for length in set(lengths):
+        rows = [row for row, size in enumerate(lengths) if size == length]
+        joined = b"".join([found[row] for row in rows])
+        block = np.frombuffer(joined, np.uint8).reshape(-1, length)
         if (block[:, 0] != _TIME).any():
             raise _misfit(where, "a time")
         seconds = np.zeros(len(rows), np.uint64)

@@ -97,10 +97,8 @@ class OnlineFeatures:
         place = context.get("place_id")
         candidates = Candidates(user_id, item_ids, None if place is None else str(place))
         parts = self._read(candidates) if item_ids else {}
-        columns = {
-            column.name: self._column(column, candidates, context, parts) for column in self._inputs
-        }
-        return pa.table(columns)
+        columns = [self._column(one, candidates, context, parts) for one in self._inputs]
+        return pa.Table.from_arrays(columns, names=[one.name for one in self._inputs])
 
     def close(self) -> None:
         """Close the store."""
@@ -158,12 +156,16 @@ class OnlineFeatures:
         if column.name == "item_id":
             return pa.array(candidates.items, type=kind)
         if column.name == "user_id":
-            return pa.array([candidates.user] * rows, type=kind)
+            return pa.repeat(pa.scalar(candidates.user, type=kind), rows)
         if column.view is None:
-            return pa.array([_typed(column, context.get(column.name))] * rows, type=kind)
+            value = _typed(column, context.get(column.name))
+            return pa.repeat(pa.scalar(value, type=kind), rows)
         if not rows:
             return pa.array([], type=kind)
         part, array, place = parts[column.name]
+        if len(part.entities) == 1 and array != "instants":
+            value = getattr(part.rows, array)[0, place]
+            return pa.repeat(pa.scalar(value, type=kind, from_pandas=True), rows)
         values = part.column(array, place)
         if array == "words":
             return pa.array(values.tolist(), type=kind)

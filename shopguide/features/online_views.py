@@ -125,16 +125,24 @@ class Rows:
             view: one of the group's.
             cells: [columns][N].
         """
+        where = f"online store, view {view.stored}"
+        flat: dict[str, list[Cell]] = {"numeric": [], "recency": []}
+        places: dict[str, list[int]] = {"numeric": [], "recency": []}
         for column, found in zip(view.columns, cells, strict=True):
             _, place = group.places[column.name]
-            where = f"online store, view {view.stored}, column {column.name}"
-            if column.kind == "numeric":
-                self.numbers[:, place] = doubles(found, where)
-            elif column.kind == "recency":
-                self.instants[:, place] = times(found, where)
+            if column.kind in flat:  # all columns of the kind are decoded at once
+                flat[column.kind] += found
+                places[column.kind].append(place)
             else:
                 read = texts if column.kind == "categorical" else lists
                 self.words[:, place] = np.fromiter(read(found, where), object, len(found))
+        rows = len(self.numbers)
+        if flat["numeric"]:
+            numbers = doubles(flat["numeric"], where)
+            self.numbers[:, places["numeric"]] = numbers.reshape(-1, rows).T
+        if flat["recency"]:
+            instants = times(flat["recency"], where)
+            self.instants[:, places["recency"]] = instants.reshape(-1, rows).T
 
     def put(self, places: NDArray[np.int64], other: "Rows", at: NDArray[np.int64]) -> None:
         """Copy rows `at` of another to `places` here."""

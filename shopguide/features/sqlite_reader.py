@@ -11,6 +11,7 @@ from shopguide.features.marker import Marker, read_markers
 from shopguide.features.online_views import Ask
 
 _STEPS = 10_000  # of sqlite's machine, between two looks at the clock
+_MAPPED = 1 << 30  # bytes of the file that are read without copying
 _MOST = 900  # keys a query: every build of sqlite takes that many parameters
 
 
@@ -77,6 +78,7 @@ class SqliteReader:
             connection = sqlite3.connect(
                 uri, uri=True, timeout=self._timeout, check_same_thread=False
             )
+            connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
             connection.set_progress_handler(lambda: time.monotonic() > local.deadline, _STEPS)
             local.connection, local.file = connection, self._file
         found: sqlite3.Connection = local.connection

@@ -35,7 +35,7 @@ class Reading(Section):
     User part: what is keyed by the user, alone or with another key. Item part: the rest.
     """
 
-    timeout_seconds: float = Field(0.25, gt=0, le=60, description="Of one read.")
+    timeout_seconds: float = Field(0.5, gt=0, le=60, description="Of one read.")
     user_cache_seconds: float = Field(10.0, ge=0, description="0: not kept.")
     item_cache_seconds: float = Field(60.0, ge=0, description="0: not kept.")
     cache_entries: int = Field(
