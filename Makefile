@@ -3,6 +3,7 @@ SPEC ?= specs/complete_journey.yaml
 PROFILE ?=
 OUT ?= runs/$(basename $(notdir $(SPEC)))
 PORT ?= 3000
+MINUTES ?= 30
 ARGS ?=
 BASE ?=
 BIN := .venv/bin
@@ -12,7 +13,7 @@ export FEAST_USAGE = False
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test lint compile image bench clean
+.PHONY: help setup run serve test lint compile image bench soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,10 @@ lint: .venv/dev.stamp ## ruff, mypy and the import directions
 
 bench: .venv/dev.stamp ## benchmarks against peers, a JSON line each
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script --json || exit 1; done
+
+soak: .venv/dev.stamp ## the service for MINUTES at 70 % of its capacity; 100 swaps and 5 dead stores under load
+	@$(BIN)/python benchmarks/serving.py --soak $(MINUTES) --json
+	@SHOPGUIDE_CHAOS_SWAPS=100 SHOPGUIDE_CHAOS_KILLS=5 $(BIN)/python -m pytest -q tests/serving/test_chaos.py
 
 clean: ## remove what runs left behind (not the registry in .shopguide)
 	@rm -rf runs build dist
