@@ -263,14 +263,15 @@ def id_of(
         ShopguideError: a float cannot hold all digits of such an id.
     """
     text = text_of(column, data)
-    if column is None:
+    points = f"SELECT bool_or(contains({text}, '.'))::INTEGER FROM {table}"
+    if column is None or not count(connection, points):
         return text
     lost = connection.execute(
         f"SELECT _file, _line, {text} FROM {table} WHERE regexp_full_match({text}, "
-        "'[0-9](\\.[0-9]+)?[eE]\\+?[0-9]{2}|[0-9]{16,}\\.0+') "
+        "'[0-9]\\.[0-9]+[eE]\\+?[0-9]{2}|[0-9]{16,}\\.0+') "
         "ORDER BY _file_number, _line LIMIT 1"
     ).fetchone()
-    if lost is not None and "." in f"{lost[2]}":
+    if lost is not None:
         raise ShopguideError(
             f"{lost[0]}, row {lost[1]}, column {column}",
             f"{lost[2]!r} is an id that went through a float and lost its last digits",

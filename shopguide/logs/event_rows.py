@@ -17,20 +17,22 @@ def keep_once(connection: duckdb.DuckDBPyConnection, data: EventLog) -> int:
     row = f"row({', '.join(fields)})"
     if data.columns.user_id is None or data.columns.at is None:
         row = "row(_file_number, _line)"
-    connection.execute(
+    key = f"_event, CASE WHEN _event IS NULL THEN {row} END"
+    connection.execute(  # hashes are cheap to group by; only rows that share one are compared
         f"""
-        CREATE TABLE unique_events AS
-        SELECT * FROM typed
-        QUALIFY row_number() OVER (
-            PARTITION BY _event, CASE WHEN _event IS NULL THEN {row} END
-            ORDER BY _file_number, _line
-        ) = 1
+        CREATE TEMP TABLE again AS
+        WITH hashed AS (SELECT hash({key}) AS h FROM typed),
+             shared AS (SELECT h FROM hashed GROUP BY h HAVING count(*) > 1),
+             candidates AS (SELECT * FROM typed WHERE hash({key}) IN (FROM shared))
+        SELECT _file_number, _line FROM candidates
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _file_number, _line) > 1
         """
     )
-    typed = count(connection, "SELECT count(*) FROM typed")
-    kept = count(connection, "SELECT count(*) FROM unique_events")
-    connection.execute("DROP TABLE typed")
-    return typed - kept
+    again = count(connection, "SELECT count(*) FROM again")
+    if again:
+        connection.execute("DELETE FROM typed WHERE (_file_number, _line) IN (FROM again)")
+    connection.execute("ALTER TABLE typed RENAME TO unique_events")
+    return again
 
 
 def find_bots(

@@ -185,8 +185,14 @@ def test_draws_are_the_same_every_time(prepare: Prepare) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"kinds": {}, "columns": {"kind": None}}, "one of columns.kind (one event a row) and"),
-        ({"outcomes": {"purchase": {"column": "x"}}}, "one of columns.kind (one event a row) and"),
+        (
+            {"kinds": {}, "columns": {"kind": None}},
+            "one of columns.kind (one event a row), outcomes",
+        ),
+        (
+            {"outcomes": {"purchase": {"column": "x"}}},
+            "one of columns.kind (one event a row), outcomes",
+        ),
         (
             {
                 "kinds": {},
