@@ -9,6 +9,12 @@ from components._image import component
 def check_spec(spec_text: str, run_id: str, spec: Output[Artifact]) -> list[str]:
     """Check the spec and hand it to the other steps.
 
+    Needs: 100 MiB.
+
+    Again: writes the same file.
+
+    Fails: the spec is not valid: the message names the field, and what to write.
+
     Args:
         spec_text: Spec as YAML or JSON, profile and overrides applied.
         run_id: Id of this run; with the same id again, finished steps may be reused.

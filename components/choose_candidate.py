@@ -14,6 +14,12 @@ def choose_candidate(
 ) -> None:
     """Hand on the candidate that did best on the validation period.
 
+    Needs: 200 MiB; it copies one bundle.
+
+    Again: chooses the same bundle.
+
+    Fails: a bundle is broken, or none was trained.
+
     Args:
         candidates: Bundles of all candidates, from train-mtl.
         model: The bundle with the lowest validation loss.

@@ -20,6 +20,13 @@ def evaluate_gate(
 
     Earlier runs against the same champion are read from the registry: they share its error.
 
+    Needs: 1 GiB: the test period is scored in batches, and bootstrapped by users.
+
+    Again: decides the same: the draws are seeded; it is one look at the champion, however often
+    it runs in a run.
+
+    Fails: a bundle or the test period is broken. A refusal is no failure: the output is False.
+
     Args:
         spec: Checked spec, from check-spec.
         champion: Bundle in production, from fetch-champion.

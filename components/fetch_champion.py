@@ -9,6 +9,12 @@ from components._image import component
 def fetch_champion(spec: Input[Artifact], champion: Output[Model]) -> str:
     """Fetch the champion's bundle from the registry.
 
+    Needs: 200 MiB; it reads the registry.
+
+    Again: fetches who is champion then: never cached.
+
+    Fails: the registry does not answer, or holds a broken bundle.
+
     Args:
         spec: Checked spec, from check-spec.
         champion: Bundle in production; an empty directory when there is none yet.

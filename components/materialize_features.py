@@ -11,6 +11,12 @@ def materialize_features(
 ) -> None:
     """Compute the features, register them in Feast, join the training set.
 
+    Needs: 2 GiB and two CPUs; DuckDB spills to /tmp what is more.
+
+    Again: writes the same rows over, and registers nothing twice.
+
+    Fails: a join lost or doubled a row, or the log does not cover the periods.
+
     Args:
         spec: Checked spec, from check-spec.
         log: Canonical log, from prepare-logs.

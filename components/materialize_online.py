@@ -9,6 +9,12 @@ from components._image import component
 def materialize_online(spec: Input[Artifact]) -> None:
     """Bring the online store up to the latest features; runs once the data are validated.
 
+    Needs: 1 GiB; it writes to the online store.
+
+    Again: writes what changed since, and is never cached.
+
+    Fails: the online store does not answer; what is in it stays.
+
     Args:
         spec: Checked spec, from check-spec.
     """

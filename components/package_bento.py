@@ -14,6 +14,13 @@ def package_bento(
 ) -> bool:
     """Build the Bento, start it, and compare its answers with the bundle's.
 
+    Needs: 1 GiB; it starts the service on the loopback address.
+
+    Again: finds the Bento built, and tries it anew.
+
+    Fails: the bundle is broken or unsolved. A service that is not as it must be is no failure:
+    the output is False.
+
     Args:
         spec: Checked spec, from check-spec.
         model: Bundle that passed the gate.

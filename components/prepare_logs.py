@@ -9,6 +9,12 @@ from components._image import component
 def prepare_logs(spec: Input[Artifact], log: Output[Dataset], summary: Output[Metrics]) -> None:
     """Turn the shop's raw logs into the canonical log.
 
+    Needs: 2 GiB; DuckDB spills to /tmp what is more.
+
+    Again: writes the same tables.
+
+    Fails: the export cannot be read as the spec says: the message names file, row and column.
+
     Args:
         spec: Checked spec, from check-spec.
         log: Canonical log: impressions, events, users, items (Parquet).

@@ -14,6 +14,13 @@ def promote_model(
 ) -> str:
     """Register the bundle and move the alias `champion` to it.
 
+    Needs: 500 MiB; it writes to the registry.
+
+    Again: registers nothing twice: the bundle's checksum names it.
+
+    Fails: the decision is about another bundle, does not promote, or another promotion came
+    first. The champion stays.
+
     Args:
         spec: Checked spec, from check-spec.
         model: Bundle that passed the gate and was blessed.

@@ -11,6 +11,13 @@ def record_refusal(
 ) -> None:
     """Record why a challenger was not promoted; the champion stays as it is.
 
+    Needs: 500 MiB; it writes to the registry.
+
+    Again: stands twice in the history, as two looks at the champion: the gate gets stricter by it,
+    never looser.
+
+    Fails: the registry does not answer.
+
     Args:
         spec: Checked spec, from check-spec.
         model: Bundle of the challenger.

@@ -9,6 +9,12 @@ from components._image import component
 def record_run(spec_text: str, run_id: str, status: PipelineTaskFinalStatus) -> None:
     """Record how the run ended, whatever happened in it.
 
+    Needs: 200 MiB; it writes to the registry.
+
+    Again: a failure stands twice in the history.
+
+    Fails: never for what went wrong in the run; the champion stays as it is.
+
     Args:
         spec_text: Spec as YAML or JSON, profile and overrides applied.
         run_id: Id of the run.

@@ -17,6 +17,13 @@ def solve_objective(
 ) -> None:
     """Solve for the fusion weights on the validation period.
 
+    Needs: 1 GiB and a CPU; more candidates of λ take longer, not more memory.
+
+    Again: finds the same weights: the search is seeded.
+
+    Fails: the spec's floors cannot be met together on the validation period, or a bundle is
+    broken.
+
     Args:
         spec: Checked spec, from check-spec.
         model: Bundle, from train-mtl.

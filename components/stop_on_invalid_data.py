@@ -7,6 +7,12 @@ from components._image import component
 def stop_on_invalid_data(failed: str) -> None:
     """Fail the run because the data is invalid; the champion stays as it is.
 
+    Needs: 100 MiB.
+
+    Again: fails again.
+
+    Fails: always: that is what it is for.
+
     Args:
         failed: What failed, in words, from validate-data.
 

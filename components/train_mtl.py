@@ -15,7 +15,12 @@ def train_mtl(
 ) -> None:
     """Train one candidate of the multi-task model, and write its bundle.
 
-    A try that is repeated goes on from the last checkpoint.
+    Needs: 2 GiB and as many CPUs as `training.threads`; rows are read by parts, the tables of
+    embeddings are in memory.
+
+    Again: goes on from the last checkpoint of the same try, and ends in the same model.
+
+    Fails: the training set lacks a task's positives, or the loss is no number.
 
     Args:
         spec: Checked spec, from check-spec.

@@ -15,6 +15,13 @@ def validate_data(
 ) -> bool:
     """Check the canonical log and the training set before anything is learnt from them.
 
+    Needs: 1 GiB; it reads the training set by columns.
+
+    Again: checks the same.
+
+    Fails: the log or the training set cannot be read. Invalid data is no failure: the output is
+    False.
+
     Args:
         spec: Checked spec, from check-spec.
         log: Canonical log, from prepare-logs.

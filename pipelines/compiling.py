@@ -1,4 +1,4 @@
-"""Compile the pipelines and components to YAML, and check that what is committed is in sync."""
+"""Compile pipelines and components to YAML and contracts, and check that those are in sync."""
 
 import difflib
 import tempfile
@@ -9,12 +9,17 @@ from kfp import compiler
 
 import components
 from pipelines import PIPELINES
+from pipelines.contracts import contracts
 
 ROOT = Path(__file__).resolve().parent.parent
 
+CONTRACTS = "README.md"
+
 
 def compile_all(root: Path = ROOT) -> list[Path]:
-    """Compile every pipeline and component below a root; return the files written.
+    """Compile every pipeline and component below a root, and write their contracts.
+
+    Returns the files written.
 
     Args:
         root: directory that holds `pipelines/compiled` and `components/compiled`.
@@ -32,7 +37,9 @@ def compile_all(root: Path = ROOT) -> list[Path]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=FutureWarning)
             compiler.Compiler().compile(function, str(path))
-    return sorted(targets)
+    page = root / "components" / CONTRACTS
+    page.write_text(contracts(root), encoding="utf-8")
+    return sorted([*targets, page])
 
 
 def differences(root: Path = ROOT) -> str:

@@ -75,3 +75,10 @@ def test_the_champion_changes_only_after_the_gate_and_the_blessing() -> None:
     asked = " ".join(conditions)
     for step in ("validate-data", "evaluate-gate", "package-bento"):
         assert f"{step}-Output'] == true" in asked, asked
+
+
+def test_an_outdated_page_of_contracts_is_told(tmp_path: Path) -> None:
+    compile_all(tmp_path)
+    page = tmp_path / "components" / "README.md"
+    page.write_text(page.read_text().replace("never cached", "cached"))
+    assert "components/README.md" in differences(tmp_path)
