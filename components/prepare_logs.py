@@ -18,11 +18,12 @@ def prepare_logs(spec: Input[Artifact], log: Output[Dataset], summary: Output[Me
     Args:
         spec: Checked spec, from check-spec.
         log: Canonical log: impressions, events, users, items (Parquet).
-        summary: Rows of each table.
+        summary: Rows of each table, and of the export that were left out.
     """
     from shopguide.logs import prepare_logs
     from shopguide.spec import load_spec
     from shopguide.step import log_metrics, step
 
     with step("prepare_logs"):
-        log_metrics(summary, prepare_logs(load_spec(spec.path), log.path).rows)
+        found = prepare_logs(load_spec(spec.path), log.path)
+        log_metrics(summary, {**found.rows, "left out": sum(found.dropped.values())})

@@ -102,6 +102,8 @@ def write_log(
             folder / "log.json", {"format": FORMAT, **asdict(summary), "checksums": checksums}
         )
     shown = ", ".join(f"{number:,} {table}" for table, number in rows.items())
+    for reason, number in summary.dropped.items():
+        _log.info("left out: %s rows, %s", f"{number:,}", reason)
     _log.info("canonical log: %s, written in %.1f s", shown, time.monotonic() - started)
     return summary
 

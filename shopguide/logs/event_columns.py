@@ -313,7 +313,7 @@ def time_of(column: str | None, data: EventLog) -> str:
 
 def _at(column: str | None, data: EventLog) -> str:
     if column is None:
-        return f"{_START} + to_seconds(row_number() OVER (ORDER BY _file_number, _line))"
+        return f"{_START} + to_seconds(10 * row_number() OVER (ORDER BY _file_number, _line))"
     return time_of(column, data)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-_WINDOWS = {"hour": (1, 6, 24, 72), "day": (1, 3, 7, 28, 91), "week": (1, 4, 13, 52)}
+_WINDOWS = {"hour": (1, 3, 6, 24, 72), "day": (1, 3, 7, 28, 91), "week": (1, 4, 13, 52)}
 _HOURS = {"hour": 1, "day": 24, "week": 168}
 
 

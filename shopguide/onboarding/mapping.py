@@ -103,7 +103,7 @@ def _time(found: Mapping, columns: Sequence[Column], *, nameless: bool) -> None:
         found.tell(
             "data.columns.at",
             "null",
-            "no column holds times: rows are taken a second apart, in the order of the file, so "
+            "no column holds times: rows are taken ten seconds apart, in the order of the file, so "
             "the periods are only parts of it",
             sure=False,
         )

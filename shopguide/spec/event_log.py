@@ -35,7 +35,7 @@ class Columns(Section):
         None, description="Column with the kind of event; null: see data.outcomes."
     )
     at: str | None = Field(
-        None, description="Column with the time; null: rows are a second apart, as they stand."
+        None, description="Column with the time; null: rows are ten seconds apart, as they stand."
     )
     value: str | None = Field(None, description="Money paid or listed, in `currency`.")
     quantity: str | None = Field(

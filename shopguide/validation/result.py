@@ -1,7 +1,7 @@
 """What a check found, whoever made it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 
@@ -54,12 +54,16 @@ class ValidationResult:
         rows: rows of each table.
         label_means: mean of each task's label by split.
         inputs: the model's inputs, train against test.
+        left_out: rows of the export that are not in the log, by reason.
+        log_notes: how impressions are known, and what is odd about the export.
     """
 
     checks: Sequence[Check]
     rows: Mapping[str, int]
     label_means: Mapping[str, Mapping[str, float]]
     inputs: Sequence[InputProfile]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    log_notes: Sequence[str] = ()
 
     @property
     def passes(self) -> bool:

@@ -1,5 +1,6 @@
 """Check the canonical log and the training set, and write the page that says what was found."""
 
+import json
 import logging
 import time
 from collections.abc import Iterable
@@ -46,7 +47,8 @@ def validate_data(
             profiles = profile_inputs(connection, spec)
             checks += drift_checks(profiles, spec)
             means = {split: _means(connection, split, spec) for split in SPLITS}
-    result = ValidationResult(checks, log_rows | set_rows, means, profiles)
+    left_out, notes = _told(Path(log))
+    result = ValidationResult(checks, log_rows | set_rows, means, profiles, left_out, notes)
     write_page(result, spec, report)
     _log.info(
         "validation: %d checks, %d failed, %d warnings, %.1f s",
@@ -58,6 +60,15 @@ def validate_data(
     for check in result.failures:
         _log.info("%s: %s; expected: %s. %s", check.where, check.found, check.expected, check.fix)
     return result
+
+
+def _told(log: Path) -> tuple[dict[str, int], list[str]]:
+    """Return what the log says was left out of it, and its notes; nothing of a log without them."""
+    path = log / "log.json"
+    if not path.is_file():
+        return {}, []
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content.get("dropped", {}), content.get("notes", [])
 
 
 def _schema_broken(checks: list[Check]) -> bool:

@@ -99,7 +99,7 @@ def validate(spec: Spec, tmp_path: Path) -> Callable[..., ValidationResult]:
 
     def run(**changes: Change) -> ValidationResult:
         for folder in ("log", "training_set"):
-            (tmp_path / folder).mkdir()
+            (tmp_path / folder).mkdir(exist_ok=True)
         for name, table in _log_tables().items():
             changed = changes.get(name, _same)(table)
             pq.write_table(changed, tmp_path / "log" / f"{name}.parquet")
@@ -208,3 +208,16 @@ def test_drift_alone_only_warns(validate: Callable[..., ValidationResult]) -> No
     result = validate(test=_set("price", lambda v: [float(x) * 50 for x in v]))  # type: ignore[arg-type]
     assert result.passes
     assert any("price" in check.where for check in result.warnings)
+
+
+def test_the_page_says_what_was_left_out_of_the_log(
+    validate: Callable[..., ValidationResult], tmp_path: Path
+) -> None:
+    (tmp_path / "log").mkdir(exist_ok=True)
+    told = {"dropped": {"duplicates": 1234}, "notes": ["7 clocks are ahead"]}
+    (tmp_path / "log" / "log.json").write_text(json.dumps(told), encoding="utf-8")
+    result = validate()
+    assert (result.left_out, result.log_notes) == (told["dropped"], told["notes"])
+    page = (tmp_path / "data.html").read_text(encoding="utf-8")
+    assert '<td>duplicates</td><td class="n">1,234</td>' in page
+    assert "7 clocks are ahead" in page
