@@ -12,8 +12,10 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_KEY = b"shopguide"  # no key of Feast's: those begin with a count
-_NAME = "written"
+MARKER_KEY = b"shopguide"
+"""Entity key of a marker; no key of Feast's: those begin with a count."""
+
+MARKER_NAME = "written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def read_marker(connection: sqlite3.Connection, table: str) -> Marker | None:
         return None
     found = connection.execute(
         f"SELECT value FROM {_quoted(table)} WHERE entity_key = ? AND feature_name = ?",
-        (_KEY, _NAME),
+        (MARKER_KEY, MARKER_NAME),
     ).fetchone()
     return None if found is None else Marker.parse(found[0])
 
@@ -74,7 +76,7 @@ def write_marker(connection: sqlite3.Connection, table: str, checksum: str) -> N
     connection.execute(
         f"INSERT OR REPLACE INTO {_quoted(table)} (entity_key, feature_name, value) "
         "VALUES (?, ?, ?)",
-        (_KEY, _NAME, marker.text().encode()),
+        (MARKER_KEY, MARKER_NAME, marker.text().encode()),
     )
 
 
@@ -83,7 +85,7 @@ def count_cells(connection: sqlite3.Connection, table: str) -> int:
     if not _exists(connection, table):
         return 0
     (cells,) = connection.execute(
-        f"SELECT count(*) FROM {_quoted(table)} WHERE entity_key <> ?", (_KEY,)
+        f"SELECT count(*) FROM {_quoted(table)} WHERE entity_key <> ?", (MARKER_KEY,)
     ).fetchone()
     return int(cells)
 

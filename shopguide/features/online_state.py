@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shopguide.errors import ShopguideError
 from shopguide.features.layout import entity_keys
 from shopguide.features.marker import (
+    MARKER_KEY,
+    MARKER_NAME,
     Marker,
     count_cells,
     opened,
@@ -17,6 +19,8 @@ from shopguide.features.marker import (
 )
 from shopguide.features.online_store import connection_of
 from shopguide.features.online_views import OnlineView
+from shopguide.features.postgres_reader import connect as open_postgres
+from shopguide.features.postgres_reader import quoted
 from shopguide.features.redis_reader import connect, markers_key, timestamp_field
 from shopguide.features.store import online_file
 from shopguide.files import sha256
@@ -47,6 +51,9 @@ class OnlineState(Protocol):
     def mark(self, view: OnlineView, latest: Path) -> None:
         """Note that the store holds the rows of a file, and when that was."""
 
+    def close(self) -> None:
+        """Close what is open."""
+
 
 def online_state(spec: Spec) -> OnlineState:
     """Open the state of a spec's online store, made ready to be written.
@@ -56,9 +63,11 @@ def online_state(spec: Spec) -> OnlineState:
     """
     if spec.features.online_store.type == "sqlite":
         return SqliteState(online_file(spec.home))
+    variable, connection = connection_of(spec)
+    if spec.features.online_store.type == "postgres":
+        return PostgresState(connection, variable)
     from redis.exceptions import RedisError
 
-    variable, connection = connection_of(spec)
     client = connect(connection, variable, timeout=_PATIENCE)
     try:
         client.ping()
@@ -99,6 +108,67 @@ class SqliteState:
         with opened(self._path) as online:
             write_marker(online, view.table, sha256(latest))
 
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
+
+class PostgresState:
+    """State of a PostgreSQL store, which Feast lays out as it does sqlite.
+
+    Args:
+        connection: URL of the database.
+        variable: that it was read from.
+
+    Raises:
+        ShopguideError: the server does not answer.
+    """
+
+    def __init__(self, connection: str, variable: str) -> None:
+        from psycopg import OperationalError
+
+        try:
+            self._connection = open_postgres(connection, timeout=_PATIENCE)
+        except OperationalError as error:
+            what = f"does not answer: {str(error).splitlines()[0][:200]}"
+            raise ShopguideError(
+                f"PostgreSQL of {variable}", what, "Start it, or set the variable to where it is"
+            ) from None
+
+    def compare(self, view: OnlineView, latest: Path) -> tuple[bool, int]:
+        """Compare by the marker, and by the number of cells."""
+        if not latest.is_file():
+            return False, 0
+        query = "SELECT value FROM {} WHERE entity_key = %s"
+        found = self._asked(view, query, (MARKER_KEY,))
+        marker = None if found is None else Marker.parse(bytes(found))
+        cells = self._cells(view)
+        expected = _rows(latest) * len(view.columns) if marker is None else marker.cells
+        whole = marker is not None and marker.checksum == sha256(latest) and marker.cells == cells
+        return whole, -(-max(expected - cells, 0) // len(view.columns))
+
+    def mark(self, view: OnlineView, latest: Path) -> None:
+        """Write the marker into the view's own table."""
+        marker = Marker(sha256(latest), self._cells(view), time.time()).text().encode()
+        query: Any = (
+            f"INSERT INTO {quoted(view.table)} (entity_key, feature_name, value) "
+            "VALUES (%s, %s, %s) ON CONFLICT (entity_key, feature_name) "
+            "DO UPDATE SET value = excluded.value"
+        )
+        self._connection.execute(query, (MARKER_KEY, MARKER_NAME, marker))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _cells(self, view: OnlineView) -> int:
+        query = "SELECT count(*) FROM {} WHERE entity_key <> %s"
+        return int(self._asked(view, query, (MARKER_KEY,)) or 0)
+
+    def _asked(self, view: OnlineView, query: str, values: tuple[bytes, ...]) -> Any:  # noqa: ANN401 - a cell
+        filled: Any = query.format(quoted(view.table))
+        row = self._connection.execute(filled, values).fetchone()
+        return None if row is None else row[0]
+
 
 class RedisState:
     """State of a Redis store: a marker a view in one hash, and a sample of its entities.
@@ -126,6 +196,10 @@ class RedisState:
         cells = _rows(latest) * len(view.columns)
         marker = Marker(sha256(latest), cells, time.time())
         self._client.hset(markers_key(self._project), view.table, marker.text())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def _gone(self, view: OnlineView, latest: Path) -> int:
         """Estimate how many entities are gone, from evenly spread ones."""

@@ -12,6 +12,16 @@ from shopguide.features.online_views import Ask
 from shopguide.features.store import online_file
 from shopguide.spec import Spec
 
+_LIBPQ = {
+    "host": "${PGHOST}",
+    "port": "${PGPORT}",
+    "database": "${PGDATABASE}",
+    "user": "${PGUSER}",
+    "password": "${PGPASSWORD}",
+    "sslmode": "${PGSSLMODE}",
+}
+"""What a file says that holds no secret: Feast replaces libpq's own variables in it."""
+
 
 class StoreReader(Protocol):
     """Reads what Feast has written, undecoded.
@@ -49,6 +59,11 @@ def open_reader(spec: Spec, home: str | Path) -> StoreReader:
 
         return SqliteReader(online_file(home), timeout=timeout)
     variable, connection = connection_of(spec)
+    if store.type == "postgres":
+        from shopguide.features.postgres_reader import PostgresReader, connection_fields
+
+        connection_fields(connection, variable)
+        return PostgresReader(connection, timeout=timeout, place=f"PostgreSQL of {variable}")
     from shopguide.features.redis_reader import RedisReader, connect
 
     place = f"Redis of {variable}"
@@ -68,7 +83,7 @@ def connection_of(spec: Spec) -> tuple[str, str]:
         raise ShopguideError(
             f"environment variable {variable}",
             "is not set, and spec features.online_store.connection_env names it",
-            "Set it to where the online store is, such as localhost:6379,db=0",
+            "Set it to where the online store is, as the spec's schema says",
         )
     return variable, connection
 
@@ -84,7 +99,24 @@ def feast_online_store(spec: Spec, home: str | Path, *, secrets: bool = True) ->
     store = spec.features.online_store
     if store.type == "sqlite":
         return {"type": "sqlite", "path": str(online_file(home))}
+    if store.type == "postgres":
+        return {"type": "postgres"} | (_postgres(spec) if secrets else _LIBPQ)
     connection = connection_of(spec)[1] if secrets else f"${{{store.connection_env}}}"
     # one writer, in order (the step's lock): Feast need not look at times before it writes, and
     # a corrected value of an old time is written too
     return {"type": "redis", "connection_string": connection, "skip_dedup": True}
+
+
+def _postgres(spec: Spec) -> dict[str, Any]:
+    from shopguide.features.postgres_reader import connection_fields
+
+    variable, connection = connection_of(spec)
+    found = connection_fields(connection, variable)
+    return {
+        "host": found["host"],
+        "port": int(found.get("port", 5432)),
+        "database": found["dbname"],
+        "user": found["user"],
+        "password": found.get("password", ""),
+        "sslmode": found.get("sslmode", "prefer"),
+    }

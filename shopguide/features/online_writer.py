@@ -9,6 +9,7 @@ is not there, the store was lost, emptied or is another's: the view is filled an
 
 import logging
 import time
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,9 +70,9 @@ def materialize_online(spec: Spec) -> dict[str, ViewWritten]:
                 str(path), "there are no such features", "Run `shopguide features` first"
             )
     written = {}
-    with quiet_feast():
+    with quiet_feast(), ExitStack() as stack:
         store = register(spec, home)
-        state = online_state(spec)
+        state = stack.enter_context(closing(online_state(spec)))
         for name, view in zip(view_inputs(spec), online_views(spec), strict=True):
             started = time.monotonic()
             written[name] = done = _write_view(store, state, spec, name, view)

@@ -38,6 +38,7 @@ _LIBRARY = (
     "features/online.py",
     "features/online_store.py",
     "features/online_views.py",
+    "features/postgres_reader.py",
     "features/redis_reader.py",
     "features/request_part.py",
     "features/sqlite_reader.py",
@@ -49,7 +50,11 @@ _LIBRARY = (
 SERVICE_PACKAGES = ("bentoml", "numpy", "onnxruntime", "pyarrow", "pydantic", "pyyaml")
 """What the service runs on, pinned to the versions that it was blessed with."""
 
-STORE_PACKAGES = {"sqlite": (), "redis": ("redis", "hiredis", "mmh3")}
+STORE_PACKAGES = {
+    "sqlite": (),
+    "redis": ("redis", "hiredis", "mmh3"),
+    "postgres": ("psycopg", "psycopg-binary"),
+}
 """What it needs beside that for an online store."""
 
 

@@ -12,19 +12,20 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=60)]
 class OnlineStore(Section):
     """Where Feast keeps the latest features for the service."""
 
-    type: Literal["sqlite", "redis"] = Field(
-        "sqlite", description="sqlite is a file in the spec's `home`; redis is a server."
+    type: Literal["sqlite", "redis", "postgres"] = Field(
+        "sqlite", description="sqlite is a file in the spec's `home`; the others are servers."
     )
     connection_env: Variable | None = Field(
         None,
-        description="Environment variable with the server's connection string, as Feast writes "
-        "it (`host:6379,db=0,password=…`). Secrets stand in no spec.",
+        description="Environment variable that says where the server is: for redis as Feast "
+        "writes it (`host:6379,db=0,password=…`), for postgres a URL "
+        "(`postgresql://user:password@host:5432/database`). Secrets stand in no spec.",
     )
 
     @model_validator(mode="after")
     def _servers_are_named(self) -> Self:
         if (self.type == "sqlite") != (self.connection_env is None):
-            msg = "connection_env: a redis store needs it, and sqlite has none"
+            msg = "connection_env: a server needs it, and sqlite has none"
             raise ValueError(msg)
         return self
 

@@ -14,7 +14,7 @@ from shopguide.features.materialize import quiet_feast
 from shopguide.features.online_views import online_views
 from shopguide.features.store import open_store
 from shopguide.spec import Spec
-from tests.servers import RedisServer
+from tests.servers import PostgresServer, RedisServer, open_to_all
 
 Shop = Any  # the classes live in conftest.py, which cannot be imported
 CornerShop = Any
@@ -23,7 +23,11 @@ VARIABLE = "CORNER_SHOP_ONLINE"
 USERS = ["u1", "u4", "nobody ☃", "u8"]
 ITEMS = ["i5", "i0", "nothing", "i3", "i6", "i1", "没有"]
 
-pytestmark = pytest.mark.service
+pytestmark = [
+    pytest.mark.service,
+    # Feast never closes its connection to PostgreSQL, and psycopg says so when it is collected
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +38,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.kill()
 
 
-def on_redis(spec: Spec) -> Spec:
-    store = spec.features.online_store.model_copy(
-        update={"type": "redis", "connection_env": VARIABLE}
-    )
+def on_server(spec: Spec, kind: str, variable: str) -> Spec:
+    store = spec.features.online_store.model_copy(update={"type": kind, "connection_env": variable})
     features = spec.features.model_copy(update={"online_store": store})
     return spec.model_copy(update={"features": features})
 
@@ -53,15 +55,34 @@ def filled(
     home = tmp_path_factory.mktemp("redis_home")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(VARIABLE, redis.connection)
-        spec = on_redis(corner_shop.spec(home))
+        spec = on_server(corner_shop.spec(home), "redis", VARIABLE)
         materialize_features(spec, shop.log, home / "training_set")
         materialize_online(spec)
         yield spec
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(scope="module")
+def in_postgres(
+    corner_shop: CornerShop, shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Spec]:
+    """A shop whose features are in PostgreSQL, written by Feast."""
+    server = PostgresServer(open_to_all(tmp_path_factory.mktemp("postgres")) / "server")
+    home = tmp_path_factory.mktemp("postgres_home")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CORNER_SHOP_DATABASE", server.url)
+        spec = on_server(corner_shop.spec(home), "postgres", "CORNER_SHOP_DATABASE")
+        materialize_features(spec, shop.log, home / "training_set")
+        materialize_online(spec)
+        yield spec
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "redis", "postgres"])
 def spec(request: pytest.FixtureRequest, shop: Shop) -> Spec:
-    found: Spec = request.getfixturevalue("filled") if request.param == "redis" else shop.spec
+    if request.param == "sqlite":
+        found: Spec = shop.spec
+    else:
+        found = request.getfixturevalue("filled" if request.param == "redis" else "in_postgres")
     return found
 
 
@@ -136,6 +157,27 @@ def test_a_redis_that_was_emptied_is_an_error_until_it_is_filled_again(
     assert all(done.lost for done in written.values())
     assert served.read("u1", ITEMS, {"place_id": "p1"}).equals(before)
     assert not any(done.entities for done in materialize_online(filled).values())
+
+
+def test_a_postgres_that_was_emptied_is_an_error_until_it_is_filled_again(
+    in_postgres: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    import psycopg
+
+    monkeypatch.setattr(reader, "_TRUST_SECONDS", 0.0)
+    assert not any(done.entities for done in materialize_online(in_postgres).values())
+    served = OnlineFeatures(in_postgres, in_postgres.home)
+    before = served.read("u1", ITEMS, {"place_id": "p1"})
+    (view,) = [one for one in online_views(in_postgres) if one.keys == ("user_id", "category")]
+    with psycopg.connect(os.environ["CORNER_SHOP_DATABASE"]) as connection:
+        connection.execute(f'DELETE FROM "{view.table}"')  # noqa: S608
+    with pytest.raises(ShopguideError, match=r"PostgreSQL of CORNER_SHOP_DATABASE: holds nothing"):
+        served.read("u1", ITEMS, {"place_id": "p1"})
+    assert sum(done.lost > 0 for done in materialize_online(in_postgres).values()) == 1
+    assert served.read("u1", ITEMS, {"place_id": "p1"}).equals(before)
+    served.close()
 
 
 def test_a_frozen_redis_is_given_up_in_time(filled: Spec, redis: RedisServer) -> None:
