@@ -11,6 +11,7 @@ if ! docker info >/dev/null 2>&1; then
     packages=()
     [ -x /usr/bin/docker ] && command -v dockerd >/dev/null || packages+=(docker.io)
     command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+    command -v docker-registry >/dev/null || packages+=(docker-registry)
     if [ ${#packages[@]} -gt 0 ]; then
         apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
     fi

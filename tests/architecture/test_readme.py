@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_make_targets_exist(line: str) -> None:
     target = line.split()[1]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), f"make {target}"
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("deploy/")])
+def test_scripts_exist_and_know_the_step(line: str) -> None:
+    script, step = line.split()
+    assert re.search(rf"^{step}\(\)", (ROOT / script).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("kubectl")])
+def test_the_manifests_are_built_as_it_says(line: str) -> None:
+    done = subprocess.run(shlex.split(line), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "kind: Deployment" in done.stdout
 
 
 @pytest.mark.parametrize(

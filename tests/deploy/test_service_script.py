@@ -1,6 +1,12 @@
 """`deploy/ci/service.sh` builds and tries a promoted model as CI does."""
 
 import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +17,36 @@ from tests.deploy.conftest import run
 SCRIPT = "deploy/ci/service.sh"
 
 
+REGISTRY = """
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """The address of a registry on this machine."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = tmp_path / "registry.yaml"
+    config.write_text(REGISTRY.format(folder=tmp_path / "registry", port=port))
+    process = subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
 @pytest.mark.container
 @pytest.mark.service
 @pytest.mark.slow
 @pytest.mark.xdist_group("planted")
 @pytest.mark.usefixtures("images")
 def test_a_promoted_model_becomes_an_image_that_serves_it(
-    planted_run: PlantedRun, tmp_path: Path
+    planted_run: PlantedRun, tmp_path: Path, registry: str
 ) -> None:
     settings = {"BENTO": str(planted_run.out / "bento.txt"), "OUT": str(tmp_path)}
     built = run(SCRIPT, "build", **settings)
@@ -39,6 +68,10 @@ def test_a_promoted_model_becomes_an_image_that_serves_it(
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert provenance["subject"][0]["name"] == image
 
+    pushed = run(SCRIPT, "push", REGISTRY=f"{registry}/shop/ranking", **settings)
+    assert pushed.returncode == 0, pushed.stderr
+    assert re.fullmatch(rf"{registry}/shop/ranking@sha256:[0-9a-f]{{64}}\n", pushed.stdout)
+
 
 @pytest.mark.parametrize(
     ("step", "settings", "says"),
@@ -53,3 +86,27 @@ def test_what_is_missing_is_said(step: str, settings: dict[str, str], says: str)
     done = run(SCRIPT, step, **settings)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+KUBECTL = """#!/bin/sh
+echo "$@" >> "{log}"
+case "$*" in *"rollout status"*) exit {status};; esac
+"""
+
+
+@pytest.mark.parametrize(("status", "code", "last"), [(0, 0, "status"), (1, 1, "undo")])
+def test_a_version_that_does_not_get_ready_is_rolled_back(
+    tmp_path: Path, status: int, code: int, last: str
+) -> None:
+    log, kubectl = tmp_path / "log", tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL.format(log=log, status=status))
+    kubectl.chmod(0o755)
+    (tmp_path / "pushed.txt").write_text("registry.example/ranking@sha256:0\n")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = run(SCRIPT, "deploy", PATH=path, OUT=str(tmp_path), NAMESPACE="shop")
+    asked = log.read_text().splitlines()
+    assert done.returncode == code
+    assert asked[0] == (
+        "--namespace shop set image deployment/ranking ranking=registry.example/ranking@sha256:0"
+    )
+    assert f"rollout {last} deployment/ranking" in asked[-1]
