@@ -27,7 +27,7 @@ fail() { echo "$1" >&2; exit 2; }
 bento_folder() {
     local named=${BENTO:-runs/bento/bento.txt}
     [ -z "${BUNDLE:-}" ] || named=$OUT/bento.txt
-    if [ -f "$named" ]; then named=$(cut -d ' ' -f 2- "$named"); fi
+    if [ -f "$named" ]; then named=$(tail -n 1 "$named"); fi
     [ -f "$named/bento.yaml" ] || fail "$named: no built Bento there. Run \`shopguide package\`, or set BENTO or BUNDLE."
     echo "$named"
 }
@@ -45,7 +45,7 @@ import sys
 from shopguide.bundle import load_bundle
 from shopguide.packaging import build_bento
 bento = build_bento(load_bundle(sys.argv[1]).spec, sys.argv[1])
-print(bento.tag, bento.path)
+print(bento.tag, bento.path, sep="\n")
 PYTHON
     fi
     local folder tag; folder=$(bento_folder); tag=$(image)
