@@ -11,7 +11,7 @@ from shopguide.features.marker import Marker, read_markers
 from shopguide.features.online_views import Ask
 
 _STEPS = 10_000  # of sqlite's machine, between two looks at the clock
-_MAPPED = 1 << 30  # bytes of the file that are read without copying
+_MAPPED = 1 << 27  # bytes of the file that are read without copying; they count as memory
 _MOST = 900  # keys a query: every build of sqlite takes that many parameters
 
 

@@ -51,9 +51,9 @@ def replay(
 ) -> Findings:
     """Replay requests of the test period against a running service.
 
-    `/predict` gets the recorded inputs and must return the bundle's predictions; `/rank` gets the
-    user and the candidates, and one that nobody knows, and must return each once, best first, from
-    the feature store, in the time that the spec allows.
+    `/predict` and `/rank` get the recorded inputs and must return the bundle's predictions and
+    scores. Then `/rank` gets the user and the candidates, and one that nobody knows, and must
+    return each once, best first, from the feature store, in the time that the spec allows.
 
     Args:
         service: ready.
@@ -70,7 +70,16 @@ def replay(
         for group in groups:
             rows += group.num_rows
             answer = _post(connection, "/predict", {"rows": _json_rows(group, bundle)})
-            largest = max(largest, _difference(answer["predictions"], bundle.predict(group)))
+            expected = bundle.predict(group)
+            largest = max(largest, _difference(answer["predictions"], expected))
+            given = _with_recorded_inputs(group, bundle)
+            if given is not None:
+                ranked = _post(connection, "/rank", given)
+                rows_of = {item["item_id"]: item for item in ranked["items"]}
+                found = [rows_of[item] for item in given["items"]]
+                largest = max(largest, _difference([one["predictions"] for one in found], expected))
+                scores = {"score": bundle.score(expected)}
+                largest = max(largest, _difference(found, scores))
             items = [*dict.fromkeys(group.column("item_id").to_pylist()), _STRANGER]
             body = {"user_id": group.column("user_id")[0].as_py(), "items": items}
             started = time.perf_counter()
@@ -119,6 +128,24 @@ def _json_rows(table: pa.Table, bundle: Bundle) -> list[dict[str, Any]]:
     return [
         {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} for row in rows
     ]
+
+
+def _with_recorded_inputs(table: pa.Table, bundle: Bundle) -> dict[str, Any] | None:
+    """Return a body of `/rank` that gives every input itself; None: it is not one list of items."""
+    items, times = table.column("item_id").to_pylist(), pc.unique(table.column(_SHOWN_AT))
+    if len(set(items)) != len(items) or len(times) != 1:
+        return None
+    ids = ("user_id", "item_id", _SHOWN_AT)
+    rows = [
+        {name: value for name, value in row.items() if name not in ids}
+        for row in _json_rows(table, bundle)
+    ]
+    return {
+        "user_id": table.column("user_id")[0].as_py(),
+        "items": items,
+        "features": dict(zip(items, rows, strict=True)),
+        "at": times[0].as_py().isoformat(),
+    }
 
 
 def _post(connection: http.client.HTTPConnection, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
