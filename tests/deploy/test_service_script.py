@@ -6,7 +6,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -40,35 +41,66 @@ def registry(tmp_path: Path) -> Iterator[str]:
     process.wait()
 
 
-@pytest.mark.container
-@pytest.mark.service
-@pytest.mark.slow
-@pytest.mark.xdist_group("planted")
-@pytest.mark.usefixtures("images")
-def test_a_promoted_model_becomes_an_image_that_serves_it(
-    planted_run: PlantedRun, tmp_path: Path, registry: str
-) -> None:
-    settings = {"BENTO": str(planted_run.out / "bento.txt"), "OUT": str(tmp_path)}
-    built = run(SCRIPT, "build", **settings)
-    assert built.returncode == 0, built.stderr
-    image = built.stdout.splitlines()[-1].split()[0]
-    assert image.startswith("shopguide/planted:")
+def in_containers(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs docker and the planted shop."""
+    for mark in ("container", "service", "slow"):
+        test = getattr(pytest.mark, mark)(test)
+    return pytest.mark.xdist_group("planted")(test)
 
-    smoke = run(SCRIPT, "smoke", **settings)
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the script built.
+
+    Args:
+        image: its name.
+        out: where the script writes.
+        settings: of the further steps.
+    """
+
+    image: str
+    out: Path
+    settings: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def built(
+    planted_run: PlantedRun,
+    images: dict[str, str],  # noqa: ARG001 - they come first
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Built:
+    """The image of a promoted model."""
+    out = tmp_path_factory.mktemp("dist")
+    settings = {"BENTO": str(planted_run.out / "bento.txt"), "OUT": str(out)}
+    done = run(SCRIPT, "build", **settings)
+    assert done.returncode == 0, done.stderr
+    return Built(done.stdout.splitlines()[-1].split()[0], out, settings)
+
+
+@in_containers
+def test_a_promoted_model_becomes_an_image_that_serves_it(built: Built) -> None:
+    assert built.image.startswith("shopguide/planted:")
+    smoke = run(SCRIPT, "smoke", **built.settings)
     assert smoke.returncode == 0, smoke.stdout + smoke.stderr
-    found = json.loads((tmp_path / "smoke.json").read_text())
+    found = json.loads((built.out / "smoke.json").read_text())
     assert found["wrong"] == []
     assert found["largest_difference"] <= 1e-5
 
-    assert run(SCRIPT, "sbom", **settings).returncode == 0
-    sbom = json.loads((tmp_path / "sbom.json").read_text())
+
+@in_containers
+def test_it_says_what_is_in_the_image(built: Built) -> None:
+    assert run(SCRIPT, "sbom", **built.settings).returncode == 0
+    sbom = json.loads((built.out / "sbom.json").read_text())
     names = {component["name"] for component in sbom["components"]}
     assert {"bentoml", "onnxruntime"} <= names
     assert "torch" not in names
-    provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert provenance["subject"][0]["name"] == image
+    provenance = json.loads((built.out / "provenance.json").read_text())
+    assert provenance["subject"][0]["name"] == built.image
 
-    pushed = run(SCRIPT, "push", REGISTRY=f"{registry}/shop/ranking", **settings)
+
+@in_containers
+def test_the_image_is_pushed_and_named_by_its_digest(built: Built, registry: str) -> None:
+    pushed = run(SCRIPT, "push", REGISTRY=f"{registry}/shop/ranking", **built.settings)
     assert pushed.returncode == 0, pushed.stderr
     assert re.fullmatch(rf"{registry}/shop/ranking@sha256:[0-9a-f]{{64}}\n", pushed.stdout)
 
