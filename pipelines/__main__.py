@@ -31,12 +31,18 @@ def compile_(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if the YAML is out of date.")
     ] = False,
+    image: Annotated[
+        str | None, typer.Option(help="Image of your registry that the steps run in, by digest.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Where the files for --image go.", file_okay=False)
+    ] = Path("runs/compiled"),
 ) -> None:
-    """Compile pipelines and components to the YAML that is committed."""
-    from pipelines.compiling import compile_all, differences
+    """Compile pipelines and components to the YAML that is committed, or for an image of yours."""
+    from pipelines.compiling import compile_all, compile_for, differences
 
     if not check:
-        for path in compile_all():
+        for path in compile_all() if image is None else compile_for(image, out):
             stdout.print(
                 str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
             )

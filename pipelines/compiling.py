@@ -1,6 +1,7 @@
 """Compile pipelines and components to YAML and contracts, and check that those are in sync."""
 
 import difflib
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 from kfp import compiler
 
 import components
+from components._image import IMAGE
 from pipelines import PIPELINES
 from pipelines.contracts import contracts
+from shopguide.errors import ShopguideError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +43,39 @@ def compile_all(root: Path = ROOT) -> list[Path]:
     page = root / "components" / CONTRACTS
     page.write_text(contracts(root), encoding="utf-8")
     return sorted([*targets, page])
+
+
+def compile_for(image: str, folder: Path) -> list[Path]:
+    """Compile everything for an image of one's own registry; return the files written.
+
+    Args:
+        image: with its digest, or with a version as tag.
+        folder: gets `pipelines/compiled` and `components/compiled`.
+
+    Raises:
+        ShopguideError: the image is named by nothing that stays what it is.
+    """
+    name, _, digest = image.partition("@")
+    _, _, tag = name.rpartition("/")[2].partition(":")
+    if re.search(r"\s", image) or not (
+        re.fullmatch("sha256:[0-9a-f]{64}", digest) if digest else tag
+    ):
+        raise ShopguideError(
+            "--image",
+            f"{image!r} has no digest and no version",
+            "Write NAME@sha256:… or NAME:1.2.3",
+        )
+    if tag == "latest" and not digest:
+        raise ShopguideError(
+            "--image", f"{image!r} moves, and Kubeflow's cache does not see it", "Write its digest"
+        )
+    written = compile_all(folder)
+    for path in written:
+        path.write_text(
+            path.read_text(encoding="utf-8").replace(f"image: {IMAGE}\n", f"image: {image}\n"),
+            encoding="utf-8",
+        )
+    return written
 
 
 def differences(root: Path = ROOT) -> str:

@@ -1,5 +1,6 @@
 """The committed YAML is what the code compiles to, and it is a valid pipeline."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.compiling import ROOT, compile_all, differences
+from pipelines.compiling import ROOT, compile_all, compile_for, differences
+from shopguide.errors import ShopguideError
 
 COMPILED = sorted((ROOT / "pipelines" / "compiled").glob("*.yaml")) + sorted(
     (ROOT / "components" / "compiled").glob("*.yaml")
@@ -82,3 +84,23 @@ def test_an_outdated_page_of_contracts_is_told(tmp_path: Path) -> None:
     page = tmp_path / "components" / "README.md"
     page.write_text(page.read_text().replace("never cached", "cached"))
     assert "components/README.md" in differences(tmp_path)
+
+
+def test_the_files_for_an_image_of_ones_own_name_no_other(tmp_path: Path) -> None:
+    image = f"registry.example/shop/train@sha256:{'0' * 64}"
+    written = compile_for(image, tmp_path)
+    for path in written:
+        if path.suffix == ".yaml":
+            text = path.read_text()
+            assert set(re.findall(r"image: (\S+)", text)) == {image}
+    assert differences() == "", "what is committed stays as it is"
+
+
+@pytest.mark.parametrize(
+    "image", ["train", "train:latest", "registry:5000/train", "train@sha256:12", "a b:1", ""]
+)
+def test_an_image_that_may_move_is_refused(image: str, tmp_path: Path) -> None:
+    with pytest.raises(ShopguideError, match="--image") as caught:
+        compile_for(image, tmp_path)
+    assert caught.value.exit_code == 2
+    assert not list(tmp_path.iterdir())
