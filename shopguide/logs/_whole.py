@@ -43,12 +43,13 @@ def open_bytes(file: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
             yield plain
 
 
-def refuse_what_is_not_whole(file: Path, delimiter: str) -> Records:
+def refuse_what_is_not_whole(file: Path, delimiter: str | None) -> Records:
     """Refuse an empty file, one that is packed and ends early, and a quote that is open at the end.
 
     Args:
         file: CSV or TSV, or lines of JSON.
-        delimiter: between fields; a quote opens a field only at the field's beginning.
+        delimiter: between fields; a quote opens a field only at the field's beginning. None: lines
+            without fields, where a quote means nothing.
 
     Raises:
         ShopguideError: the file is not whole.
@@ -57,8 +58,8 @@ def refuse_what_is_not_whole(file: Path, delimiter: str) -> Records:
         raise ShopguideError(str(file), "is empty", "Export it again")
     kind = "gzip" if file.suffix == ".gz" else "zstd"
     try:
-        records, quoted = _count(file, delimiter.encode())
-        if quoted or records is None:
+        records, quoted = _count(file, delimiter.encode() if delimiter is not None else None)
+        if delimiter is not None and (quoted or records is None):
             _refuse_open_quote(file, delimiter.encode())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ShopguideError(
@@ -97,19 +98,21 @@ def refuse_mixed_line_ends(file: Path) -> None:
                 )
 
 
-def _count(file: Path, delimiter: bytes) -> tuple[int | None, bool]:
+def _count(file: Path, delimiter: bytes | None) -> tuple[int | None, bool]:
     """Count line ends outside quotes, a chunk at a time; say whether a quote is open at the end.
 
     Quotes open and close in turn if every one that opens stands at the beginning of a field (a
     doubled one closes and opens again). Where one does not, the count is None.
     """
-    before = np.array([0, _LF, _CR, _QUOTE, delimiter[-1]], np.uint8)
+    before = np.array([0, _LF, _CR, _QUOTE, *(delimiter or b"")[-1:]], np.uint8)
     records, quoted, tail = 0, False, b"\n"  # a file begins like a line that follows another
     last = b""
     with open_bytes(file) as stream:
         while chunk := stream.read(_CHUNK):
             piece = np.frombuffer(tail + chunk, np.uint8)
             quotes = np.flatnonzero(piece[len(tail) :] == _QUOTE) + len(tail)
+            if delimiter is None:
+                quotes = quotes[:0]
             if not np.isin(piece[quotes[int(quoted) :: 2] - 1], before).all():
                 return None, False
             ends = np.flatnonzero(piece[len(tail) :] == _LF) + len(tail)

@@ -131,13 +131,13 @@ def _read_file(
         if form == "parquet":
             _read_parquet(connection, file)
         else:
-            delimiter = "\x01" if form == "jsonl" else layout.delimiter or _DELIMITERS.get(suffix)
             file = _File(path, as_utf8(path, layout.encoding, folder), number)
-            records = refuse_what_is_not_whole(file.readable, delimiter or ",")
             if form == "jsonl":
-                _read_json(connection, file)
+                _read_json(connection, file, refuse_what_is_not_whole(file.readable, None))
             else:
-                _read_csv(connection, layout.header, file, delimiter or ",", records)
+                delimiter = layout.delimiter or _DELIMITERS.get(suffix, ",")
+                records = refuse_what_is_not_whole(file.readable, delimiter)
+                _read_csv(connection, layout.header, file, delimiter, records)
     except PermissionError:
         raise ShopguideError(str(path), "may not be read", "Give yourself the right to") from None
     except (duckdb.Error, OSError) as error:
@@ -230,12 +230,14 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, file: _File) -> None:
     assert rows == told, f"{file.path}: {rows} of {told} rows were read"
 
 
-def _read_json(connection: duckdb.DuckDBPyConnection, file: _File) -> None:
+def _read_json(connection: duckdb.DuckDBPyConnection, file: _File, records: Records) -> None:
     """Read one object a line; a number keeps its digits, an object within one stays JSON."""
     connection.execute(
         f"CREATE OR REPLACE TABLE json_lines AS SELECT line, row_number() OVER () AS _line "
         f"FROM {_lines(file.readable)}"
     )
+    read = count(connection, "SELECT count(*) FROM json_lines WHERE line IS NOT NULL")
+    _hold(file, records, read)
     good = "coalesce(json_type(try_cast(line AS JSON)) = 'OBJECT', false)"
     connection.execute(
         f"INSERT INTO quarantine SELECT {quote(str(file.path))}, _line, NULL, 'no JSON object', "
@@ -327,7 +329,12 @@ def _hold_to_count(
     read = header + count(connection, "SELECT count(*) FROM read_rows")
     read += count(connection, "SELECT count(*) FROM bad_lines")
     quotes = count(connection, "SELECT count(*) FROM bad_lines WHERE kind = 'UNQUOTED VALUE'")
-    if records.number is None or quotes or read == records.number:
+    if not quotes:
+        _hold(file, records, read)
+
+
+def _hold(file: _File, records: Records, read: int) -> None:
+    if records.number is None or read == records.number:
         return
     refuse_mixed_line_ends(file.readable)
     raise ShopguideError(

@@ -18,6 +18,8 @@ TIME_FORMATS = (
 _EPOCHS = {"epoch_s": (2e8, 4.1e9), "epoch_ms": (2e11, 4.1e12), "epoch_us": (2e14, 4.1e15)}
 _SAMPLE = 20_000
 _TOP = 60
+_FEW = 1_000
+"""Different texts up to which all rows are counted by text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,9 @@ def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Col
     ).fetchone()
     assert found is not None
     rows, filled, distinct, numbers, commas, whole, least, most = found
+    few = table if distinct <= _FEW else "sampled"  # what is common is common in the sample too
     top = connection.execute(
-        f"SELECT {text} AS t, count(*) AS n FROM {table} WHERE {text} IS NOT NULL GROUP BY t "
+        f"SELECT {text} AS t, count(*) AS n FROM {few} WHERE {text} IS NOT NULL GROUP BY t "
         f"ORDER BY n DESC, t LIMIT {_TOP}"
     ).fetchall()
     some = max(filled, 1)

@@ -72,6 +72,12 @@ def test_a_line_that_is_no_object_is_set_apart(prepare: Prepare) -> None:
     assert "row 3: no JSON object: " in log.summary.examples[0]
 
 
+def test_a_line_that_is_too_long_to_be_read_is_not_passed_over(prepare: Prepare) -> None:
+    long = json.dumps(ROWS[0] | {"note": "x" * 3_000_000}) + "\n"
+    with pytest.raises(ShopguideError, match="holds 3 lines, and 2 were understood"):
+        prepare(JSONL + long, "e.jsonl", **PLAIN)
+
+
 def test_the_wrong_encoding_names_the_byte(prepare: Prepare) -> None:
     with pytest.raises(ShopguideError) as caught:
         prepare(CSV.encode("latin-1"), "e.csv", encoding="gbk", **PLAIN)
