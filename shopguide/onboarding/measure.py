@@ -24,6 +24,9 @@ _COVERED = 0.95
 _GRID = 2_000
 """Steps in which the impressions are counted over time."""
 
+_SAMPLE = 200_000
+"""Impressions that tell how many there are when."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -143,17 +146,18 @@ def periods(
     if log.span > 10 * unit:
         history = log.span / 10
     first = _rounded(log.start + history, unit) if history else log.start
-    (grid,) = row(
-        connection,
-        f"SELECT quantile_cont(epoch(shown_at), {[n / _GRID for n in range(_GRID + 1)]}) "
-        f"FROM impressions WHERE shown_at >= TIMESTAMPTZ '{first.isoformat()}' "
-        f"AND shown_at <= TIMESTAMPTZ '{(log.end - window).isoformat()}'",
-    )
-    if grid is None:
+    times = connection.execute(
+        "SELECT epoch(shown_at) AS t FROM (SELECT shown_at FROM impressions "
+        f"WHERE shown_at >= TIMESTAMPTZ '{first.isoformat()}' "
+        f"AND shown_at <= TIMESTAMPTZ '{(log.end - window).isoformat()}') "
+        f"USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"
+    ).fetchnumpy()["t"]
+    if not len(times):
         raise ShopguideError(str(log.folder), "no window is over before the end", "Give more")
+    grid = np.quantile(np.asarray(times, np.float64), np.linspace(0, 1, _GRID))
     middle, last = (
         _rounded(datetime.fromtimestamp(cut, UTC), unit)
-        for cut in _cuts(np.asarray(grid, np.float64), parts, window.total_seconds())
+        for cut in _cuts(grid, parts, window.total_seconds())
     )
     end = _rounded(log.end, unit) + unit
     return {
