@@ -13,7 +13,12 @@ TYPES = {
     "categorical": pa.string(),
     "numeric": pa.float64(),
     "recency": pa.timestamp("us", tz="UTC"),
+    "sequence": pa.list_(pa.string()),
+    "bag": pa.list_(pa.string()),
 }
+
+Typed = str | float | datetime | list[str] | None
+"""A value as its column takes it."""
 
 
 class BadRequestError(ValueError):
@@ -25,7 +30,7 @@ class BadRequestError(ValueError):
 
 
 def table_of(
-    rows: Sequence[Mapping[str, str | float | None]], inputs: Sequence[InputEntry]
+    rows: Sequence[Mapping[str, str | float | list[str] | None]], inputs: Sequence[InputEntry]
 ) -> pa.Table:
     """Build the table of some rows.
 
@@ -54,11 +59,11 @@ def table_of(
     return pa.table(columns)
 
 
-def value_of(kind: str, value: str | float | None, path: str) -> str | float | datetime | None:
+def value_of(kind: str, value: str | float | list[str] | None, path: str) -> Typed:
     """Turn a JSON value into the type of an input.
 
     Args:
-        kind: categorical, numeric or recency.
+        kind: of the input.
         value: as it was sent.
         path: where it stands in the body, for the message.
 
@@ -67,6 +72,11 @@ def value_of(kind: str, value: str | float | None, path: str) -> str | float | d
     """
     if value is None:
         return None
+    if isinstance(value, list) != (kind in ("sequence", "bag")):
+        wanted = "one value" if isinstance(value, list) else "a list of texts"
+        raise BadRequestError(path, f"is {str(value)[:40]!r}, expected {wanted}")
+    if isinstance(value, list):
+        return value
     if kind == "categorical":
         return value if isinstance(value, str) else _as_text(value)
     if kind == "numeric":

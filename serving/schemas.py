@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
-Value = str | float | None
+Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+Value = str | float | Texts | None
 
 MOST_ITEMS = 10_000
 """Candidates that a body may hold; the spec's `serving.max_candidates` is usually lower."""

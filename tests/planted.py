@@ -37,6 +37,11 @@ features:
       measures:
         carts: {{count_distinct: basket_id, windows: [7, 28]}}
         last: {{last: at}}
+    user:
+      keys: [user_id]
+      kind: cart
+      measures:
+        shelves: {{sequence: category, length: 8}}
     item:
       keys: [item_id]
       kind: cart
@@ -50,7 +55,14 @@ features:
         users: {{count_distinct: user_id, windows: [28]}}
   item_attributes: {{category: categorical}}
   id_inputs: [item_id]
-model: {{embedding_dim: 8, experts: 2, hidden: [32], tower: [16], dropout: 0.05}}
+model:
+  embedding_dim: 8
+  experts: 2
+  hidden: [32]
+  tower: [16]
+  dropout: 0.05
+  lists:
+    user_shelves: {{kind: sequence, length: 8, of: category, encoder: din}}
 training: {{batch_size: 512, epochs: 6, learning_rate: 0.005, patience: 2, threads: 1}}
 objective:
   goals:

@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import ITEM_VIEW, TIMESTAMP, USER_VIEW, ModelInput
+from shopguide.features.sequences import sequence_columns
 from shopguide.features.snapshots import view_snapshots
 from shopguide.features.store import offline_file, view_inputs, view_keys
 from shopguide.files import atomic_file
@@ -149,12 +150,14 @@ def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) 
         else:
             view = spec.features.views[name]
             table = view.table
+            of_items = tables["items"].columns
             needed = {
                 column
                 for measure in view.measures.values()
                 for column in (measure.count_distinct, measure.sum)
                 if column not in (None, "period")
             } | {key for key in view.keys if key in ("user_id", "item_id", "place_id")}
+            needed |= {column for column in sequence_columns(view) if column not in of_items}
         if table not in tables:
             problems.append(
                 ShopguideError(

@@ -22,13 +22,14 @@ class ModelInput:
 
     Args:
         name: column of the training set.
-        kind: categorical (text), numeric, or recency (a time that enters as an age).
+        kind: categorical (text), numeric, recency (a time that enters as an age), or sequence
+            (texts, from old to new).
         view: Feast feature view that serves it; None for ids and for the request's context.
         doc: what it is, for people.
     """
 
     name: str
-    kind: Literal["categorical", "numeric", "recency"]
+    kind: Literal["categorical", "numeric", "recency", "sequence"]
     view: str | None
     doc: str
 
@@ -106,6 +107,8 @@ def view_columns(name: str, view: View, period: str) -> list[ModelInput]:
         what = _measure_doc(measure, view)
         if measure.last is not None:
             columns.append(ModelInput(f"{name}_{measure_name}", "recency", name, what))
+        if measure.sequence is not None:
+            columns.append(ModelInput(f"{name}_{measure_name}", "sequence", name, what))
         for window in measure.windows:
             doc = f"{what} in the {window} {period}s before, by {' and '.join(view.keys)}"
             columns.append(ModelInput(f"{name}_{measure_name}_{window}", "numeric", name, doc))
@@ -128,6 +131,9 @@ def _measure_doc(measure: Measure, view: View) -> str:
         return f"distinct {measure.count_distinct} of {rows}"
     if measure.sum is not None:
         return f"sum of {measure.sum} of {rows}"
+    if measure.sequence is not None:
+        by = " and ".join(view.keys)
+        return f"{measure.sequence} of the last {measure.length} {rows}, newest last, by {by}"
     return f"time of the last of the {rows}, by {' and '.join(view.keys)}"
 
 

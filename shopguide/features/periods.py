@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import ibis
 import ibis.expr.types as ir
 
+from shopguide.features.instants import micros
+
 _SECONDS = {"hour": 3_600, "day": 86_400, "week": 7 * 86_400}
 _MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: three days into its week
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local time without a zone, on purpose
@@ -48,8 +50,7 @@ class Periods:
             start: no time is earlier.
             end: no time is later.
         """
-        # truncated first: DuckDB rounds half a second before midnight up into the next day
-        seconds = at.truncate("s").epoch_seconds().cast("int64")
+        seconds = micros(at) // 1_000_000
         offset = self._offset_expression(seconds, start, end)
         return ((seconds + offset + self._shift()) // _SECONDS[self.unit]).cast("int64")
 

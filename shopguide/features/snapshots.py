@@ -5,13 +5,15 @@ snapshots nothing changes except the age of `last`, so the latest snapshot is al
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from shopguide.features.catalogue import TIMESTAMP, view_columns
 from shopguide.features.periods import Periods
+from shopguide.features.sequences import attach_sequences, last_values, sequence_columns
 from shopguide.spec.features import Features, Measure, View
 
 _SCALE = 10_000  # sums are whole ten-thousandths: the same on every engine, in any order
@@ -34,22 +36,35 @@ def view_snapshots(
         features: reads the period and its zone.
         tables: canonical tables `events`, `items`, and `promotions` and `exposures` if any.
         start: no row is earlier.
-        end: time at which the log ends; the last snapshot is at or before it.
+        end: time at which the log ends; the last snapshot holds from then or before.
     """
     periods = Periods(features.period, features.timezone)
     rows = _rows(view, tables, periods, start, end)
-    last = periods.index(end)
-    changes = _changes(view, rows, last)
-    values = _values(name, view, changes)
-    calendar = ibis.memtable(
-        {
-            "period": list(range(periods.index(start), last + 1)),
-            TIMESTAMP: [periods.start(p) for p in range(periods.index(start), last + 1)],
-        },
-        schema={"period": "int64", TIMESTAMP: "timestamp('UTC', 6)"},
-    )
+    delay = timedelta(minutes=features.delay_minutes)
+    last = periods.index(end - delay)
+    sequences = {
+        measure_name: last_values(view, rows, measure)
+        for measure_name, measure in view.measures.items()
+        if measure.sequence is not None
+    }
+    changes = _changes(view, rows, last, sequences)
+    values = attach_sequences(name, view, _values(name, view, changes), sequences)
+    calendar = _calendar(periods, delay, range(periods.index(start), last + 1))
     columns = [column.name for column in view_columns(name, view, features.period)]
     return values.join(calendar, "period").select(*view.keys, TIMESTAMP, *columns)
+
+
+def _calendar(periods: Periods, delay: timedelta, numbers: range) -> ir.Table:
+    """Return the time from which the snapshot of each period holds."""
+    since = [periods.start(number) + delay for number in numbers]
+    return ibis.memtable(
+        pa.table(
+            {
+                "period": pa.array(numbers, pa.int64()),
+                TIMESTAMP: pa.array(since, pa.timestamp("us", "UTC")),
+            }
+        )
+    )
 
 
 def _rows(
@@ -71,22 +86,31 @@ def _rows(
         askable = items.select(*attributes).distinct()
         named = tables["items"].select("item_id", *attributes)
         rows = rows.join(named, "item_id").semi_join(askable, attributes)
+    told = [column for column in sequence_columns(view) if column not in rows.columns]
+    if told:
+        rows = rows.left_join(tables["items"].select("item_id", *told), "item_id")
+        rows = rows.drop("item_id_right")
     if "item_id" in view.keys:
         rows = rows.semi_join(items, "item_id")
     rows = rows.filter(*(rows[key].notnull() for key in view.keys))
     return rows.mutate(period=periods.expression(rows["at"], start, end))
 
 
-def _changes(view: View, rows: ir.Table, last: int) -> ir.Table:
+def _changes(view: View, rows: ir.Table, last: int, sequences: Mapping[str, ir.Table]) -> ir.Table:
     """One row a key and period: what happened in it, what leaves a window, and whether to emit.
 
-    Columns: `emit` (a snapshot is due), `happened_M` (sum in the period), `last_M`, and
-    `delta_M_W` (distinct values that enter minus those that leave the window of W).
+    Columns: `emit` (a snapshot is due), `happened_M` (sum in the period), `last_M`, `since_M` (the
+    period, if it has a value of the sequence), and `delta_M_W` (distinct values that enter minus
+    those that leave the window of W).
     """
     parts = [_sums(view, rows), _emissions(view, rows, last)]
     for name, measure in view.measures.items():
         if measure.count_distinct is not None:
             parts.append(_deltas(view, rows, name, measure))
+    parts += [
+        found.select(*view.keys, "period", **{f"since_{name}": found.period})
+        for name, found in sequences.items()
+    ]
     blank = _blank_columns(view)
     padded = [
         part.select(
@@ -100,7 +124,7 @@ def _changes(view: View, rows: ir.Table, last: int) -> ir.Table:
     return union.group_by([*view.keys, "period"]).agg(
         **{
             column: union[column].max()
-            if column == "emit" or column.startswith("last_")
+            if column == "emit" or column.startswith(("last_", "since_"))
             else union[column].sum().cast("int64")
             for column in blank
         }
@@ -115,6 +139,8 @@ def _blank_columns(view: View) -> dict[str, ir.Scalar]:
             blank[f"happened_{name}"] = zero
         elif measure.last is not None:
             blank[f"last_{name}"] = ibis.null("timestamp('UTC', 6)")
+        elif measure.sequence is not None:
+            blank[f"since_{name}"] = ibis.null("int64")
         else:
             blank |= {f"delta_{name}_{window}": zero for window in measure.windows}
     return blank
@@ -128,8 +154,8 @@ def _sums(view: View, rows: ir.Table) -> ir.Table:
             aggregates[f"happened_{name}"] = whole.sum().cast("int64")
         elif measure.last is not None:
             # whole seconds: what an online store keeps, so that offline is the same
-            second = rows["at"].truncate("s").cast("timestamp('UTC', 6)")
-            aggregates[f"last_{name}"] = second.max()
+            second = rows["at"].max().truncate("s")
+            aggregates[f"last_{name}"] = second.cast("timestamp('UTC', 6)")
     return rows.group_by([*view.keys, "period"]).agg(_rows=rows.count(), **aggregates)
 
 
@@ -183,6 +209,10 @@ def _values(name: str, view: View, changes: ir.Table) -> ir.Table:
         if measure.last is not None:
             before = _frame(view, (None, 1))
             columns[stem] = changes[f"last_{measure_name}"].max().over(before)
+        if measure.sequence is not None:
+            before = _frame(view, (None, 1))
+            since = changes[f"since_{measure_name}"].max().over(before)
+            columns[f"since_{measure_name}"] = since
         for window in measure.windows:
             if measure.sum is not None:
                 happened = changes[f"happened_{measure_name}"]

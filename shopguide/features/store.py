@@ -148,9 +148,14 @@ def _served_item_attributes(spec: Spec) -> list[str]:
 
 def _fields(keys: Sequence[str], columns: Sequence[ModelInput]) -> list[object]:
     from feast import Field
-    from feast.types import Float64, String, UnixTimestamp
+    from feast.types import Array, Float64, String, UnixTimestamp
 
-    types = {"categorical": String, "numeric": Float64, "recency": UnixTimestamp}
+    types = {
+        "categorical": String,
+        "numeric": Float64,
+        "recency": UnixTimestamp,
+        "sequence": Array(String),
+    }
     return [Field(name=key, dtype=String) for key in keys] + [
         Field(name=column.name, dtype=types[column.kind], description=column.doc)
         for column in columns

@@ -185,6 +185,7 @@ def _typed(column: ModelInput) -> str:
         "categorical": "VARCHAR",
         "numeric": "DOUBLE",
         "recency": "TIMESTAMP WITH TIME ZONE",
+        "sequence": "VARCHAR[]",
     }
     name = identifier(column.name)
     return f"{name}::{types[column.kind]} AS {name}"

@@ -6,6 +6,7 @@ champion goes on reading the one that it was trained with, while a challenger's 
 
 import hashlib
 import json
+from typing import Any
 
 from shopguide.features.catalogue import ITEM_VIEW, USER_VIEW, key_attributes, model_inputs
 from shopguide.spec import Spec
@@ -31,10 +32,12 @@ def feast_view(spec: Spec, view: str) -> str:
         }
     else:
         definition = {
-            "view": features.views[view].model_dump(mode="json"),
+            "view": _without_news(features.views[view].model_dump(mode="json")),
             "period": features.period,
             "timezone": features.timezone,
         }
+        if features.delay_minutes:
+            definition["delay_minutes"] = features.delay_minutes
     return f"{view}_{_hash(definition)}"
 
 
@@ -49,6 +52,15 @@ def feature_service(spec: Spec) -> str:
         for column in model_inputs(spec)
     ]
     return f"{spec.name}_{_hash(inputs)}"
+
+
+def _without_news(view: dict[str, Any]) -> dict[str, Any]:
+    """Leave out fields that measures got later, where unused: a view of before keeps its name."""
+    for measure in view["measures"].values():
+        for field in ("sequence", "length"):
+            if measure[field] is None:
+                del measure[field]
+    return view
 
 
 def _hash(definition: object) -> str:

@@ -74,13 +74,18 @@ def find_leaks(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A feature as codes of its categories, or as numbers with NaN for null."""
+    """A feature as codes of its categories, or as numbers with NaN for null.
+
+    A list counts by its last value, which in a sequence is the newest.
+    """
 
     codes: NDArray[np.int64] | None
     numbers: Array | None
 
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> "_Column":
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            column = _newest(column)
         kind = column.type
         if any(is_kind(kind) for is_kind in _CATEGORIES):
             encoded = column.cast(pa.string()).dictionary_encode("encode").combine_chunks()
@@ -113,6 +118,14 @@ class _Column:
         equal = self.numbers == label
         share = float(equal.mean())
         return share if float(equal[happened].mean()) > 0.5 else 0.0
+
+
+def _newest(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the last value of each list; null where there is none."""
+    lists = column.combine_chunks()
+    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    last = pa.array(np.cumsum(sizes) - 1, mask=sizes == 0)
+    return pa.chunked_array([lists.flatten().take(last)])
 
 
 def _glance(happened: NDArray[np.bool_]) -> NDArray[np.int64] | None:

@@ -9,6 +9,7 @@ from shopguide.spec.data import Attribution, Data
 from shopguide.spec.event_log import EventLog
 from shopguide.spec.features import Features
 from shopguide.spec.gate import Gate
+from shopguide.spec.inputs import ListInput
 from shopguide.spec.model import Model, Training
 from shopguide.spec.objective import IMPRESSIONS, Objective
 from shopguide.spec.serving import Registry, Serving
@@ -107,6 +108,24 @@ class Spec(Section):
             if kind not in known:
                 msg = f"{field}: no kind of event {kind!r} here; kinds are {', '.join(known)}"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_are_lists_of_the_model(self) -> Self:
+        """Give each sequence of the features an entry in model.lists, where it has none."""
+        categorical = self.features.categorical_names()
+        lists = dict(self.model.lists)
+        for name, measure in self.features.sequences().items():
+            of = measure.sequence if measure.sequence in categorical else None
+            lists.setdefault(
+                name, ListInput(kind="sequence", length=measure.length or 1, of=of, encoder="mean")
+            )
+            if lists[name].kind != "sequence":
+                msg = f"model.lists.{name}.kind: the features say that it is a sequence"
+                raise ValueError(msg)
+        if len(lists) > len(self.model.lists):
+            # the section is frozen for its readers; here it is still being made
+            object.__setattr__(self, "model", self.model.model_copy(update={"lists": lists}))
         return self
 
     @model_validator(mode="after")

@@ -15,23 +15,34 @@ Window = Annotated[
 class Measure(Section):
     """An aggregate of a history table over windows that end before the period begins.
 
-    Exactly one of the three: `count_distinct` of a column, `sum` of a column, or `last`, the time
-    of the last row (no windows; it enters the model as an age).
+    Exactly one of the four: `count_distinct` of a column, `sum` of a column, `last`, the time of
+    the last row (it enters the model as an age), or `sequence`, the last `length` values of a
+    column, newest last. Only the first two have windows.
     """
 
     count_distinct: str | None = None
     sum: str | None = None
     last: Literal["at"] | None = None
+    sequence: str | None = Field(
+        None, description="Column of the table, or attribute of the item, such as item_id."
+    )
     windows: list[Window] = Field(default_factory=list)
+    length: int | None = Field(
+        None, ge=1, le=200, description="Values that a sequence keeps: the newest."
+    )
 
     @model_validator(mode="after")
     def _one_aggregate(self) -> Self:
-        given = [n for n in ("count_distinct", "sum", "last") if getattr(self, n) is not None]
+        kinds = ("count_distinct", "sum", "last", "sequence")
+        given = [name for name in kinds if getattr(self, name) is not None]
         if len(given) != 1:
-            msg = f"needs exactly one of count_distinct, sum, last; found {given or 'none'}"
+            msg = f"needs exactly one of {', '.join(kinds)}; found {given or 'none'}"
             raise ValueError(msg)
-        if (self.last is None) != bool(self.windows):
-            msg = "count_distinct and sum need windows; last takes none"
+        if (given[0] in ("count_distinct", "sum")) != bool(self.windows):
+            msg = "count_distinct and sum need windows; last and sequence take none"
+            raise ValueError(msg)
+        if (self.sequence is None) != (self.length is None):
+            msg = "a sequence needs a length, and nothing else has one"
             raise ValueError(msg)
         return self
 
@@ -47,7 +58,7 @@ class View(Section):
     """Features of one entity (or pair of entities), computed from one history table.
 
     A view becomes one Feast feature view. Column names are VIEW_MEASURE_WINDOW, VIEW_MEASURE
-    for `last`, and VIEW_RATIO.
+    for `last` and `sequence`, and VIEW_RATIO.
     """
 
     keys: list[Name] = Field(
@@ -88,6 +99,13 @@ class Features(Section):
 
     period: Literal["hour", "day", "week"] = "day"
     timezone: Zone = Field("UTC", description="Zone in which a period begins.")
+    delay_minutes: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="Minutes until an event has reached the features: a snapshot holds from so "
+        "long after its period's start.",
+    )
     views: dict[Name, View] = Field(default_factory=dict)
     user_attributes: dict[Name, InputKind] = Field(default_factory=dict)
     item_attributes: dict[Name, InputKind] = Field(default_factory=dict)
@@ -99,3 +117,20 @@ class Features(Section):
         default=["user_id", "item_id"], description="Ids that get an embedding."
     )
     online_store: OnlineStore = OnlineStore()
+
+    def sequences(self) -> dict[str, Measure]:
+        """Return the sequences of all views by the name of their column."""
+        return {
+            f"{name}_{measure_name}": measure
+            for name, view in self.views.items()
+            for measure_name, measure in view.measures.items()
+            if measure.sequence is not None
+        }
+
+    def categorical_names(self) -> list[str]:
+        """Return the names of the categorical inputs."""
+        sections = (self.user_attributes, self.item_attributes, self.context)
+        named = [
+            name for section in sections for name, kind in section.items() if kind == "categorical"
+        ]
+        return [*self.id_inputs, *named]

@@ -35,6 +35,8 @@ def fit_inputs(
     require_inputs(inputs, model)
     fitted, profiles = [], {}
     for column in inputs:
+        if column.kind == "sequence":
+            continue  # one of model.lists
         names = [column.name] if column.kind != "recency" else [column.name, SHOWN_AT]
         most = None if column.kind == "categorical" else MOST_ROWS
         table = train.columns(*names, most=most)

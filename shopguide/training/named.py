@@ -19,7 +19,7 @@ def require_inputs(inputs: Sequence[ModelInput], model: Model) -> None:
         ShopguideError: an input is not there, or is of the wrong kind; all of them at once.
     """
     categorical = [column.name for column in inputs if column.kind == "categorical"]
-    numeric = [column.name for column in inputs if column.kind != "categorical"]
+    numeric = [column.name for column in inputs if column.kind in ("numeric", "recency")]
     own_lists = [name for name, section in model.lists.items() if section.of is None]
     embedded = [*categorical, *map(cross_name, model.crosses), *own_lists]
     problems = [
@@ -34,7 +34,7 @@ def require_inputs(inputs: Sequence[ModelInput], model: Model) -> None:
             for problem in _absent(f"lists.{name}.of", [section.of], categorical)
         ),
     ]
-    taken = {column.name for column in inputs}
+    taken = {column.name for column in inputs if column.kind != "sequence"}
     problems += [
         ShopguideError(f"model.lists.{name}", "is an input already", "Give the column another name")
         for name in model.lists

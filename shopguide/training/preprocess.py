@@ -53,7 +53,7 @@ def fit_preprocessing(table: pa.Table, inputs: Sequence[ModelInput], model: Mode
         numeric=[
             fit_numeric(table, column, model.transforms.get(column.name, "auto"))
             for column in inputs
-            if column.kind != "categorical"
+            if column.kind in ("numeric", "recency")
         ],
     )
 

@@ -40,7 +40,7 @@ def _categorical(column: pa.ChunkedArray) -> InputProfile:
 
 
 def _numeric(table: pa.Table, column: ModelInput) -> InputProfile:
-    assert column.kind != "categorical"
+    assert column.kind in ("numeric", "recency"), "of numbers and times alone"
     raw = unscaled(table, column)
     known = raw[~np.isnan(raw)]
     null_rate = 1 - len(known) / len(raw)

@@ -76,7 +76,7 @@ def _profile(connection: duckdb.DuckDBPyConnection, column: ModelInput) -> Input
     for split in ("train", "test"):
         share = f"SELECT avg(({name} IS NULL)::DOUBLE) FROM {split}"
         nulls[split] = float(connection.execute(share).fetchall()[0][0] or 0.0)
-    psi = None if column.kind == "recency" else _psi(connection, column)
+    psi = None if column.kind in ("recency", "sequence") else _psi(connection, column)
     return InputProfile(column.name, column.kind, nulls["train"], nulls["test"], psi)
 
 

@@ -78,6 +78,7 @@ _ACCEPTED = {
     "categorical": ("VARCHAR",),
     "numeric": ("DOUBLE", "FLOAT"),
     "recency": ("TIMESTAMP WITH TIME ZONE",),
+    "sequence": ("VARCHAR[]",),
     "label": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "FLOAT"),
     "time": ("TIMESTAMP WITH TIME ZONE",),
     "key": ("VARCHAR", "BIGINT", "INTEGER"),

@@ -60,6 +60,8 @@ DOCUMENT: dict[str, Any] = {
                     "spend": {"sum": "value", "windows": [2]},
                     "active_weeks": {"count_distinct": "period", "windows": [3]},
                     "last": {"last": "at"},
+                    "items": {"sequence": "item_id", "length": 4},
+                    "shelves": {"sequence": "category", "length": 3},
                 },
             },
             "user_place": {
@@ -136,7 +138,7 @@ class Reference:
     def as_of(self, name: str, keys: Sequence[str | None], at: datetime) -> dict[str, Any]:
         """Return a view's columns as an impression at `at` may know them."""
         view = self._features.views[name]
-        now = self.period(at)
+        now = self.period(at - timedelta(minutes=self._features.delay_minutes))
         known = [row for row in self._rows(view, keys) if self.period(row["at"]) < now]
         values: dict[str, Any] = {}
         for measure_name, measure in view.measures.items():
@@ -144,6 +146,10 @@ class Reference:
             if measure.last is not None:
                 times = [row["at"].replace(microsecond=0) for row in known]
                 values[stem] = max(times, default=None)
+            if measure.sequence is not None:
+                told = [(row["at"], self.key(row, measure.sequence)) for row in known]
+                told = sorted(pair for pair in told if pair[1] is not None)
+                values[stem] = [value for _, value in told[-measure.length :]] or None
             for window in measure.windows:
                 inside = [row for row in known if self.period(row["at"]) >= now - window]
                 values[f"{stem}_{window}"] = self._aggregate(measure, inside) if known else None

@@ -32,6 +32,8 @@ MEASURES = {
     "spend": {"sum": "value", "windows": [1, 3]},
     "active": {"count_distinct": "period", "windows": [2]},
     "last": {"last": "at"},
+    "items": {"sequence": "item_id", "length": 3},
+    "shelves": {"sequence": "category", "length": 2},
 }
 RATIOS = {"per_active": {"of": "spend_3", "per": "active_2"}}
 
@@ -112,6 +114,7 @@ def latest(
     unit=st.sampled_from(["hour", "day", "week"]),
     zone=st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"]),
     keys=st.sampled_from(KEYS),
+    delay=st.sampled_from([0, 0, 90, 2000]),
 )
 def test_the_latest_snapshot_is_the_truth_at_every_time(
     corner_shop: CornerShop,
@@ -120,10 +123,12 @@ def test_the_latest_snapshot_is_the_truth_at_every_time(
     unit: str,
     zone: str,
     keys: list[str],
+    delay: int,
 ) -> None:
     rows = data.draw(events(unit))
     view = view_of(keys, ratios=RATIOS)
-    features = Features.model_validate({"period": unit, "timezone": zone, "views": {"v": view}})
+    document = {"period": unit, "timezone": zone, "views": {"v": view}, "delay_minutes": delay}
+    features = Features.model_validate(document)
     tables = {"events": rows, "items": ITEMS}
     end = START + SPAN[unit]
     snapshots = snapshots_of(connection, features, tables, end)
@@ -199,6 +204,32 @@ def test_a_recency_is_in_whole_seconds_as_online_stores_keep_it(connection: Duck
     row = bought(0) | {"at": START + timedelta(seconds=5, microseconds=999_999)}
     found = snapshots_of(connection, daily(view), {"events": [row], "items": ITEMS}, at(3))
     assert [row["v_last"] for row in found] == [START + timedelta(seconds=5)]
+
+
+def test_a_sequence_holds_the_last_values_before_today_oldest_first(connection: DuckDB) -> None:
+    view = view_of(["user_id"], {"items": {"sequence": "item_id", "length": 3}})
+    rows = [
+        bought(day) | {"item_id": item}
+        for day, item in [(0.5, "i3"), (1.2, "i0"), (1.1, "i1"), (1.2, "i0"), (4.5, "i1")]
+    ]
+    found = snapshots_of(connection, daily(view), {"events": rows, "items": ITEMS}, at(9))
+    assert [(row[TIMESTAMP], row["v_items"]) for row in found] == [
+        (at(1), ["i3"]),
+        (at(2), ["i1", "i0", "i0"]),  # i3 has left; i0, bought twice, stands twice
+        (at(5), ["i0", "i0", "i1"]),
+    ]
+
+
+def test_what_arrives_late_is_known_late(connection: DuckDB) -> None:
+    view = view_of(["user_id"], {"spend": {"sum": "value", "windows": [1]}})
+    features = Features.model_validate(
+        {"period": "day", "views": {"v": view}, "delay_minutes": 6 * 60}
+    )
+    tables = {"events": [bought(0.5)], "items": ITEMS}
+    found = snapshots_of(connection, features, tables, at(1.2))
+    assert found == []  # before six in the morning nothing is known of yesterday
+    found = snapshots_of(connection, features, tables, at(2.25))
+    assert [(row[TIMESTAMP], row["v_spend_1"]) for row in found] == [(at(1.25), 1), (at(2.25), 0)]
 
 
 def test_no_snapshot_lies_beyond_the_end_of_the_log(connection: DuckDB) -> None:

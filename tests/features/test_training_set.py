@@ -61,6 +61,7 @@ def test_columns_are_keys_then_tasks_then_the_models_inputs(shop: Shop) -> None:
     inputs = [column.name for column in model_inputs(shop.spec)]
     expected = [*ids, "purchase", "order_value", *(name for name in inputs if name not in ids)]
     types = {"categorical": "string", "numeric": "double", "recency": "timestamp[us, tz=UTC]"}
+    types["sequence"] = "list<element: string>"
     for split in SPLITS:
         schema = pq.read_schema(shop.training_set / f"{split}.parquet")
         assert schema.names == expected

@@ -177,3 +177,9 @@ def test_what_a_challenger_does_not_read_is_no_leak_of_its(shop: Shop) -> None:
     named = [guard.name for guard in checks(case, bundle, tasks, leaks)]
     assert "feature_leak:noise.click" in named
     assert not any("elsewhere" in name for name in named)
+
+
+def test_a_sequence_whose_newest_value_is_of_after_the_click_is_a_leak() -> None:
+    seen = [["a", "clicked"] if click else ["clicked", "a"] for click in CLICK]
+    assert found(pa.array(seen))[0].auc > 0.999
+    assert not found(pa.array([None if n % 2 else ["a", "b"] for n in range(ROWS)]))

@@ -206,3 +206,28 @@ def _dates_as_text(node: object) -> object:
     if isinstance(node, list):
         return [_dates_as_text(value) for value in node]
     return node if isinstance(node, (str, int, float, bool, type(None))) else str(node)
+
+
+def test_a_sequence_is_a_list_of_the_model_unless_the_spec_says_how(
+    complete_journey_spec: Path,
+) -> None:
+    measure = "features.views.user.measures.seen={sequence: item_id, length: 7}"
+    spec = load_spec(complete_journey_spec, overrides=[measure])
+    seen = spec.model.lists["user_seen"]
+    assert (seen.kind, seen.length, seen.of, seen.encoder) == ("sequence", 7, "item_id", "mean")
+    said = "model.lists.user_seen={kind: sequence, length: 5, of: item_id, encoder: din}"
+    spec = load_spec(complete_journey_spec, overrides=[measure, said])
+    assert (spec.model.lists["user_seen"].length, spec.model.lists["user_seen"].encoder) == (
+        5,
+        "din",
+    )
+    with pytest.raises(ShopguideError, match="the features say that it is a sequence"):
+        load_spec(complete_journey_spec, overrides=[measure, "model.lists.user_seen.kind=bag"])
+
+
+@pytest.mark.parametrize(
+    "measure", ["{sequence: item_id}", "{last: at, length: 3}", "{sequence: item_id, windows: [1]}"]
+)
+def test_a_sequence_has_a_length_and_no_windows(complete_journey_spec: Path, measure: str) -> None:
+    with pytest.raises(ShopguideError, match=r"sequence (needs a length|take none)|length"):
+        load_spec(complete_journey_spec, overrides=[f"features.views.user.measures.seen={measure}"])

@@ -1,0 +1,32 @@
+"""Rows of JSON become columns of the kinds that the bundle reads."""
+
+import pytest
+
+from serving.rows import BadRequestError, table_of
+from shopguide.bundle import InputEntry
+
+INPUTS = [InputEntry(name="seen", kind="sequence"), InputEntry(name="item_id", kind="categorical")]
+AT = "2024-01-01T00:00:00+00:00"
+
+
+def test_a_sequence_is_a_list_of_texts_or_unknown() -> None:
+    rows = [
+        {"seen": ["a", "b"], "item_id": "i", "shown_at": AT},
+        {"seen": None, "item_id": None, "shown_at": AT},
+    ]
+    table = table_of(rows, INPUTS)
+    assert table.column("seen").to_pylist() == [["a", "b"], None]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seen": "a"}, r"rows\[0\]\.seen: is 'a', expected a list of texts"),
+        ({"item_id": ["i"]}, r"rows\[0\]\.item_id: is .*, expected one value"),
+    ],
+)
+def test_a_list_where_one_value_belongs_is_refused(
+    change: dict[str, str | list[str]], message: str
+) -> None:
+    with pytest.raises(BadRequestError, match=message):
+        table_of([{"seen": ["a"], "item_id": "i", "shown_at": AT} | change], INPUTS)
