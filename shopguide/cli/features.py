@@ -23,6 +23,10 @@ def features(
     out: Annotated[Path, typer.Option(help="Directory of the training set.")] = Path(
         "runs/training_set"
     ),
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="Write the page of all features here (Markdown), and compute nothing."),
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -32,6 +36,16 @@ def features(
     from shopguide.spec import load_spec
 
     loaded = load_spec(spec, profile=profile, overrides=overrides or [])
+    if docs is not None:
+        from shopguide.features.documentation import catalogue_page
+        from shopguide.files import write_text
+
+        write_text(docs, catalogue_page(loaded))
+        if as_json:
+            print_json({"docs": str(docs)})
+        else:
+            stdout.print(f"→ {docs}", highlight=False)
+        return
     summary = materialize_features(loaded, log, out)
     if as_json:
         print_json(asdict(summary))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from shopguide.features.sequences import sequence_columns
 from shopguide.features.snapshots import view_snapshots
 from shopguide.features.store import offline_file, view_inputs, view_keys
 from shopguide.files import atomic_file
+from shopguide.logs._duckdb import identifier, quote
 from shopguide.logs.schema import FORMAT
 from shopguide.logs.zones import zone
 from shopguide.spec import Spec
@@ -70,10 +72,31 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
     """
     zone(spec.features.timezone, "spec features.timezone")
     period = LogPeriod.read(log)
+    with tempfile.TemporaryDirectory(prefix="shopguide-duckdb-") as spill:
+        connection = _connect(spill)
+        try:
+            return _build_views(connection, spec, log, home, period)
+        finally:
+            connection.disconnect()
+
+
+def _connect(spill: str) -> Any:  # noqa: ANN401 - ibis has no stubs
+    """Open DuckDB with bounded memory; above it, it writes to a folder of its own."""
     connection = ibis.duckdb.connect()
     connection.raw_sql(
-        "SET TimeZone = 'UTC'; SET memory_limit = '3GB'; SET enable_progress_bar = false"
+        "SET TimeZone = 'UTC'; SET memory_limit = '3GB'; SET enable_progress_bar = false; "
+        f"SET temp_directory = {quote(spill)}; SET preserve_insertion_order = false"
     )
+    return connection
+
+
+def _build_views(
+    connection: Any,  # noqa: ANN401 - ibis has no stubs
+    spec: Spec,
+    log: str | Path,
+    home: str | Path,
+    period: LogPeriod,
+) -> dict[str, int]:
     tables = _tables(connection, Path(log))
     _check_columns(spec, tables, log)
     rows: dict[str, int] = {}
@@ -90,7 +113,6 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
             snapshots.to_parquet(path, compression="zstd")
             rows[name] = _assert_unique(connection, path, view_keys(spec)[name])
         _log.info("view %s: %s rows, %.1f s", name, f"{rows[name]:,}", time.monotonic() - started)
-    connection.disconnect()
     return rows
 
 
@@ -182,11 +204,13 @@ def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) 
 
 
 def _assert_unique(connection: Any, path: Path, keys: list[str]) -> int:  # noqa: ANN401
-    table = connection.read_parquet(path)
-    columns = [*keys, TIMESTAMP]
-    rows, distinct = (
-        int(table.count().execute()),
-        int(table.select(*columns).distinct().count().execute()),
-    )
+    columns = ", ".join(identifier(name) for name in [*keys, TIMESTAMP])
+    # hashes first: to compare texts takes as long as to compute the view
+    for distinct_of in (f"hash({columns})", f"({columns})"):
+        rows, distinct = connection.raw_sql(
+            f"SELECT count(*), count(DISTINCT {distinct_of}) FROM read_parquet({quote(str(path))})"
+        ).fetchone()
+        if rows == distinct:
+            return int(rows)
     assert rows == distinct, f"{path.stem}: {rows} rows, {distinct} keys"
-    return rows
+    return int(rows)
