@@ -10,12 +10,12 @@ DEGRADED = Counter(
 CIRCUIT_OPEN = Gauge(
     "shopguide_store_circuit_open",
     "1 while the feature store is left alone, since it fails.",
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
 )
 FEATURE_AGE = Gauge(
     "shopguide_feature_age_seconds",
     "Since the features were materialised.",
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
 )
 SWAPS = Counter(
     "shopguide_model_swaps",

@@ -93,7 +93,14 @@ class Follower:
             )
         if bundle.fusion is None:
             raise ShopguideError(str(bundle.path), "has no fusion weights", "Promote another")
-        return Ranker(bundle, open_features(bundle, self._home))
+        features = open_features(bundle, self._home)
+        if features is None:  # not that it is down: that would not keep it from being opened
+            raise ShopguideError(
+                str(bundle.path),
+                "needs a feature store that this service cannot open (see the line before)",
+                "Deploy the Bento that was built with it",
+            )
+        return Ranker(bundle, features)
 
     def _is_refused(self, pointer: Pointer) -> bool:
         if pointer != self._refused:

@@ -14,7 +14,7 @@ from shopguide.bundle.pointer import Pointer, bundle_folder, pointer_file, write
 from shopguide.files import write_text
 from shopguide.spec import Spec
 from tests.bundles import rewrite
-from tests.tiny import tiny_bundle, tiny_spec
+from tests.tiny import VARIABLE, tiny_bundle, tiny_spec
 
 
 class Home:
@@ -120,6 +120,22 @@ def test_a_champion_that_cannot_be_trusted_is_refused_and_mended_is_followed(
     home.crown("2", other, other_folder)
     assert follower.look()
     assert len(swapped) == 1
+
+
+def test_a_champion_whose_store_this_service_cannot_open_is_refused(
+    follower: Follower,
+    home: Home,
+    swapped: list[Ranker],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home.spec = tiny_spec(home.folder, redis=True)
+    home.crown("1", *home.make(0.1))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert not follower.look()
+    assert f"environment variable {VARIABLE}: is not set" in caplog.text
+    assert "a feature store that this service cannot open" in caplog.text
+    assert swapped == []
 
 
 def test_a_refused_champion_is_not_read_again_at_every_look(
