@@ -303,7 +303,8 @@ def _learnable(
         raise ShopguideError(
             str(document["data"]["path"]),
             f"{log.impressions:,} impressions and {sum(log.kinds.get(k, 0) for k in kinds):,} "
-            "outcomes cannot be parted into three periods that each have both",
+            "outcomes cannot be parted into three periods that each have both; "
+            f"{log.unexposed:.0%} of the outcomes are of a user and item never shown",
             "Give a longer log",
         )
     split, held, nested = best.split, best.held, best.nested
