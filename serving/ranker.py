@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
+from serving.explain import METHOD, explain_rows
+from serving.ids import new_request_id
+from serving.metrics import IDS, PREDICTED, UNKNOWN_IDS, observe_many, stage
 from serving.reading import FeatureReader, RequestReader
 from serving.rows import BadRequestError, table_of
 from serving.schemas import (
+    ExplainRequest,
+    ExplainResponse,
     PredictRequest,
     PredictResponse,
     RankedItem,
@@ -15,6 +21,7 @@ from serving.schemas import (
     RankResponse,
 )
 from shopguide.bundle import Bundle
+from shopguide.fusion import Fusion
 
 
 class Ranker:
@@ -29,11 +36,22 @@ class Ranker:
         self._bundle = bundle
         self._kinds = {entry.name: entry.kind for entry in bundle.manifest.inputs}
         self._reader = RequestReader(bundle, features)
+        self._goals = {name: goal.task for name, goal in bundle.spec.objective.goals.items()}
+        self._known = {
+            column.name: frozenset(column.vocabulary)
+            for column in bundle.preprocessing.categorical
+            if column.name in ("user_id", "item_id")
+        }
 
     @property
     def version(self) -> str:
         """Version of the bundle."""
         return self._bundle.manifest.version
+
+    @property
+    def bundle(self) -> Bundle:
+        """What ranks."""
+        return self._bundle
 
     def rank(self, request: RankRequest) -> RankResponse:
         """Return the candidates, best first; each of them once, unknown ones too.
@@ -45,8 +63,10 @@ class Ranker:
             BadRequestError: too many candidates, or a name that the model does not know.
         """
         self._check(request)
-        table, degraded = self._reader.read(request)
-        predictions = self._bundle.predict(table)
+        with stage("features"):
+            table, degraded = self._reader.read(request)
+        with stage("model"):
+            predictions = self._bundle.predict(table)
         scores = self._fuse(predictions, request.weights)
         order = np.argsort(-scores, kind="stable")[: request.top_k]
         items = [
@@ -55,7 +75,34 @@ class Ranker:
                 order.tolist(), scores[order].tolist(), _rows(predictions, order), strict=True
             )
         ]
-        return RankResponse(items=items, model_version=self.version, degraded=degraded)
+        self._observe(request, predictions)
+        return RankResponse(
+            request_id=request.request_id or new_request_id(),
+            items=items,
+            model_version=self.version,
+            degraded=degraded,
+            goals=self._goals,
+        )
+
+    def explain(self, request: ExplainRequest) -> ExplainResponse:
+        """Return what the scores of a few items are made of, best first.
+
+        Raises:
+            BadRequestError: a name that the model does not know.
+        """
+        self._check(request)
+        table, degraded = self._reader.read(request)
+        if "item_id" not in table.column_names:
+            table = table.append_column("item_id", pa.array(request.items))
+        fusion = self._fusion(request.weights)
+        defaults = self._reader.defaults
+        return ExplainResponse(
+            items=explain_rows(self._bundle, fusion, table, defaults, request.top_features),
+            fusion=fusion.form,
+            method=METHOD,
+            model_version=self.version,
+            degraded=degraded,
+        )
 
     def predict(self, request: PredictRequest) -> PredictResponse:
         """Return the expected outcomes of rows whose inputs the caller knows.
@@ -67,7 +114,16 @@ class Ranker:
         rows = _rows(predictions, np.arange(len(request.rows)))
         return PredictResponse(predictions=rows, model_version=self.version)
 
-    def _check(self, request: RankRequest) -> None:
+    def _observe(self, request: RankRequest, predictions: dict[str, np.ndarray]) -> None:
+        for name, asked in (("user_id", [request.user_id]), ("item_id", request.items)):
+            known = self._known.get(name)
+            if known is not None:
+                IDS.labels(name).inc(len(asked))
+                UNKNOWN_IDS.labels(name).inc(sum(one not in known for one in asked))
+        for task, values in predictions.items():
+            observe_many(PREDICTED.labels(task), values)
+
+    def _check(self, request: RankRequest | ExplainRequest) -> None:
         limit = self._bundle.spec.serving.max_candidates
         if len(request.items) > limit:
             raise BadRequestError("items", f"{len(request.items):,} candidates, at most {limit:,}")
@@ -86,9 +142,16 @@ class Ranker:
     def _fuse(
         self, predictions: dict[str, np.ndarray], weights: Mapping[str, float] | None
     ) -> np.ndarray:
-        fusion = self._bundle.fusion
-        if weights is None or fusion is None:
+        if weights is None:
             return self._bundle.score(predictions)
+        return self._fusion(weights).score(predictions)
+
+    def _fusion(self, weights: Mapping[str, float] | None) -> Fusion:
+        """Return the bundle's fusion, or that of a request's own weights."""
+        fusion = self._bundle.fusion
+        assert fusion is not None, "a bundle without weights is not built into a Bento"
+        if weights is None:
+            return fusion
         total = sum(weights.values())
         if not 0 < total < float("inf"):
             raise BadRequestError("weights", "their sum must be above 0 and finite")
@@ -96,8 +159,7 @@ class Ranker:
         if unknown:
             known = ", ".join(fusion.means)
             raise BadRequestError(f"weights.{unknown[0]}", f"no goal has this task; goals: {known}")
-        shares = {task: weight / total for task, weight in weights.items()}
-        return replace(fusion, weights=shares).score(predictions)
+        return replace(fusion, weights={task: w / total for task, w in weights.items()})
 
 
 def _rows(predictions: dict[str, np.ndarray], places: np.ndarray) -> list[dict[str, float]]:

@@ -26,7 +26,7 @@ class BadRequestError(ValueError):
 
     def __init__(self, path: str, what: str) -> None:
         super().__init__(f"{path}: {what}")
-        self.path = path
+        self.path, self.what = path, what
 
 
 def table_of(

@@ -1,65 +1,98 @@
 """What the service is asked and what it answers."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict, model_validator
 
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+"""An identifier: any text without the character NUL, which databases cannot store."""
+
+Text = Annotated[str, Field(max_length=1_000, pattern=r"^[^\x00]*$")]
+Number = Annotated[float, Strict()]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
-Value = str | float | Texts | None
+Value = Text | Number | Texts | None
 
 MOST_ITEMS = 10_000
 """Candidates that a body may hold; the spec's `serving.max_candidates` is usually lower."""
 
+MOST_EXPLAINED = 20
+"""Items that one request explains: each is scored once more for every input of the model."""
 
-class Strict(BaseModel):
-    """Refuses unknown fields and numbers that are not finite."""
+
+class Body(BaseModel):
+    """Refuses unknown fields, numbers that are not finite, and texts where numbers are meant."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class RankRequest(Strict):
-    """One list to rank for one user.
-
-    Args:
-        user_id: may be unknown.
-        items: candidates, each once; may be unknown.
-        top_k: how many to return; null: all.
-        context: inputs that hold for the whole list, such as place_id.
-        features: inputs of single items, by item: they replace what the store says.
-        at: time of the request; null: the service's clock.
-        weights: λ by task for this request, instead of the bundle's; need not sum to 1.
-    """
+class _OfAList(Body):
+    """What /rank and /explain share: a user, items, and what is known beside the store."""
 
     user_id: Id
     items: list[Id] = Field(min_length=1, max_length=MOST_ITEMS)
-    top_k: int | None = Field(None, ge=1)
-    context: dict[str, Value] = Field(default_factory=dict, max_length=500)
-    features: dict[str, dict[str, Value]] = Field(default_factory=dict, max_length=MOST_ITEMS)
-    at: AwareDatetime | None = None
-    weights: dict[str, Annotated[float, Field(ge=0)]] | None = None
-
-    model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        json_schema_extra={"example": {"user_id": "1", "items": ["1082185", "1029743"]}},
+    context: dict[Id, Value] = Field(
+        default_factory=dict,
+        max_length=500,
+        description="Inputs that hold for the whole list, such as place_id.",
+    )
+    features: dict[Id, dict[Id, Value]] = Field(
+        default_factory=dict,
+        max_length=MOST_ITEMS,
+        description="Inputs of single items, by item: they replace what the store says.",
+    )
+    at: AwareDatetime | None = Field(
+        None, description="Time of the request, with a zone; null: the service's clock."
+    )
+    weights: dict[Id, Annotated[float, Strict(), Field(ge=0)]] | None = Field(
+        None,
+        max_length=200,
+        description="λ by task for this request, instead of the model's; need not sum to 1.",
     )
 
     @model_validator(mode="after")
     def _each_candidate_once(self) -> Self:
-        if len(set(self.items)) != len(self.items):
+        known = set(self.items)
+        if len(known) != len(self.items):
             ((repeated, _),) = Counter(self.items).most_common(1)
             msg = f"items: {repeated!r} stands more than once"
             raise ValueError(msg)
-        strangers = set(self.features) - set(self.items)
+        strangers = self.features.keys() - known
         if strangers:
             msg = f"features: {min(strangers)!r} is not among items"
             raise ValueError(msg)
         return self
 
 
-class RankedItem(BaseModel):
+class RankRequest(_OfAList):
+    """One list to rank for one user.
+
+    Users and items may be unknown; every candidate comes back once.
+    """
+
+    top_k: Annotated[int, Strict(), Field(ge=1)] | None = Field(
+        None, description="How many to return; null: all."
+    )
+    request_id: Id | None = Field(
+        None, description="Of the caller, for feedback to name; null: one is made."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "1946",
+                    "items": ["1082185", "1071939", "never-seen"],
+                    "context": {"place_id": "400"},
+                }
+            ]
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RankedItem:
     """A candidate with its score and the expected outcome of each task."""
 
     item_id: str
@@ -67,27 +100,239 @@ class RankedItem(BaseModel):
     predictions: dict[str, float]
 
 
-class RankResponse(BaseModel):
+@dataclass(frozen=True, slots=True)
+class RankResponse:
     """The candidates, best first.
 
     Args:
+        request_id: given, or made; feedback names it.
+        goals: the task whose prediction speaks for each goal of the shop.
         model_version: version of the bundle.
         degraded: the feature store did not answer or has lost its features; defaults stood in.
     """
 
+    request_id: str
     items: list[RankedItem]
     model_version: str
     degraded: bool
+    goals: dict[str, str] = field(default_factory=dict)
 
 
-class PredictRequest(Strict):
+class PredictRequest(Body):
     """Rows with every input of the model and `shown_at`, times as ISO 8601."""
 
-    rows: list[dict[str, Value]] = Field(min_length=1, max_length=MOST_ITEMS)
+    rows: list[dict[Id, Value]] = Field(min_length=1, max_length=MOST_ITEMS)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"rows": [{"item_id": "i1", "shown_at": "2026-01-31T12:00:00+00:00"}]}]
+        }
+    )
 
 
-class PredictResponse(BaseModel):
+@dataclass(frozen=True, slots=True)
+class PredictResponse:
     """Expected outcome by task, a row each."""
 
     predictions: list[dict[str, float]]
     model_version: str
+
+
+class ExplainRequest(_OfAList):
+    """Why some items score as they do for a user."""
+
+    items: list[Id] = Field(min_length=1, max_length=MOST_EXPLAINED)
+    top_features: Annotated[int, Strict(), Field(ge=0, le=500)] = Field(
+        10, description="Inputs told per item, those of the largest effect."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "1946",
+                    "items": ["1082185", "1071939"],
+                    "context": {"place_id": "400"},
+                    "top_features": 5,
+                }
+            ]
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GoalShare:
+    """What one task adds to the score.
+
+    Args:
+        goals: names of the shop's goals that the task speaks for.
+        weight: λ.
+        prediction: expected outcome.
+        mean: of the prediction over the validation period; makes tasks unit-free.
+        contribution: λ · prediction / mean, or λ · log(prediction / mean) where the fusion is
+            multiplicative; over the tasks they sum to the score.
+    """
+
+    task: str
+    goals: list[str]
+    weight: float
+    prediction: float
+    mean: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureEffect:
+    """How much of the score goes when one input is replaced by the training default.
+
+    Args:
+        value: what the model read; a time as ISO 8601; null: missing.
+        baseline: the default that replaced it; null: missing.
+        effect: score as it is − score with the default; above 0: the value lifts the item.
+    """
+
+    input: str
+    value: str | float | None
+    baseline: str | float | None
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedItem:
+    """An item's score and what it is made of, exactly by goals and approximately by inputs."""
+
+    item_id: str
+    score: float
+    goals: list[GoalShare]
+    features: list[FeatureEffect]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainResponse:
+    """The items, best first.
+
+    Args:
+        fusion: additive, or multiplicative (then scores and contributions are logarithms).
+        method: how the effects of inputs were found; see docs/serving.md.
+        model_version: version of the bundle.
+        degraded: defaults stood in for the feature store.
+    """
+
+    items: list[ExplainedItem]
+    fusion: str
+    method: str
+    model_version: str
+    degraded: bool
+
+
+class _Row(Body):
+    """What impressions and events share."""
+
+    event_id: Id = Field(description="Unique for ever; what is sent again is stored once.")
+    user_id: Id
+    item_id: Id
+    at: AwareDatetime = Field(description="When, with a zone; not in the future.")
+
+
+class Impression(_Row):
+    """An item that was shown."""
+
+    request_id: Id = Field(description="Of the /rank answer that it was shown from.")
+    position: Annotated[int, Strict(), Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="Place in the list, from 1."
+    )
+    propensity: Annotated[float, Strict(), Field(gt=0, le=1)] | None = Field(
+        None, description="Probability with which the shop's policy put the item there."
+    )
+    context: dict[Id, Value] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Columns of the impression that the spec's features.context names.",
+    )
+
+
+class Event(_Row):
+    """A click, a purchase, or another kind of event that the spec knows."""
+
+    kind: Id = Field(description="Canonical kind: one of those of the spec's tasks or views.")
+    request_id: Id | None = None
+    value: Annotated[float, Strict(), Field(ge=0, le=1e12)] | None = Field(
+        None, description="Money, in `currency`."
+    )
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
+        None, description="ISO 4217, such as EUR."
+    )
+
+
+class FeedbackRequest(Body):
+    """What became of lists: impressions and events; send a batch again until it is acknowledged."""
+
+    impressions: list[Impression] = Field(default_factory=list, max_length=MOST_ITEMS)
+    events: list[Event] = Field(default_factory=list, max_length=MOST_ITEMS)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "impressions": [
+                        {
+                            "event_id": "3f1c-1",
+                            "request_id": "8b2f6d0c",
+                            "user_id": "1946",
+                            "item_id": "1082185",
+                            "at": "2026-01-31T12:00:00+00:00",
+                            "position": 1,
+                        }
+                    ],
+                    "events": [
+                        {
+                            "event_id": "3f1c-2",
+                            "request_id": "8b2f6d0c",
+                            "user_id": "1946",
+                            "item_id": "1082185",
+                            "kind": "purchase",
+                            "at": "2026-01-31T12:05:00+00:00",
+                            "value": 3.49,
+                            "currency": "USD",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _each_event_once(self) -> Self:
+        rows: list[_Row] = [*self.impressions, *self.events]
+        if not rows:
+            msg = "events: there is no event and no impression in the batch"
+            raise ValueError(msg)
+        ids = [row.event_id for row in rows]
+        if len(set(ids)) != len(ids):
+            ((repeated, _),) = Counter(ids).most_common(1)
+            msg = f"event_id: {repeated!r} stands more than once"
+            raise ValueError(msg)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackResponse:
+    """What was stored; each row of the batch is on disk now.
+
+    Args:
+        stored: rows written now.
+        duplicates: rows that were stored before, and are not again.
+        unknown_requests: rows whose request this service has not answered since it started and no
+            stored impression names; they are stored like the others.
+    """
+
+    stored: int
+    duplicates: int
+    unknown_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """Every answer that is no 2xx: `{"error": {"path", "message", "also"?}}`."""
+
+    error: dict[str, object]

@@ -9,6 +9,14 @@ Example:
 
 from shopguide.packaging.build import Bento, build_bento
 from shopguide.packaging.package import Blessing, package_bento
-from shopguide.packaging.serve import refuse_busy_port, serve
+from shopguide.packaging.serve import refuse_busy_port, refuse_open, serve
 
-__all__ = ["Bento", "Blessing", "build_bento", "package_bento", "refuse_busy_port", "serve"]
+__all__ = [
+    "Bento",
+    "Blessing",
+    "build_bento",
+    "package_bento",
+    "refuse_busy_port",
+    "refuse_open",
+    "serve",
+]

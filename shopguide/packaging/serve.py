@@ -1,12 +1,15 @@
 """Serve a Bento of a home in the foreground."""
 
+import ipaddress
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from shopguide.errors import ShopguideError
 from shopguide.packaging.build import bento_environment, bento_store, bentoml_command
 from shopguide.spec import Spec
+from shopguide.spec.serving import ALLOW_OPEN, API_KEY, API_KEY_FILE
 
 
 def refuse_busy_port(host: str, port: int) -> None:
@@ -26,6 +29,28 @@ def refuse_busy_port(host: str, port: int) -> None:
             f"cannot be listened on: {error.strerror}",
             "Stop what listens there, or name another with --port or --host",
         ) from None
+
+
+def refuse_open(host: str, environment: Mapping[str, str]) -> None:
+    """Refuse to listen for everybody where no key is asked; the service itself refuses it too.
+
+    Args:
+        host: address to listen on.
+        environment: of the service.
+
+    Raises:
+        ShopguideError: the address is outside loopback, and there is no key.
+    """
+    if any(environment.get(name) for name in (API_KEY, API_KEY_FILE, ALLOW_OPEN)):
+        return
+    addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    if not all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in addresses):
+        raise ShopguideError(
+            f"--host {host}",
+            "is outside loopback and the service has no key: everybody could ask it",
+            f"Set {API_KEY} or {API_KEY_FILE}, or give --allow-open where something before the "
+            "service checks who asks",
+        )
 
 
 def serve(spec: Spec, tag: str, *, host: str = "127.0.0.1", port: int | None = None) -> None:

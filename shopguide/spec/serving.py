@@ -7,6 +7,15 @@ from pydantic import Field
 from shopguide.spec._section import Section
 from shopguide.spec.online import Reading
 
+API_KEY = "SHOPGUIDE_API_KEY"
+"""Environment variable with a key that the service asks of its clients."""
+
+API_KEY_FILE = "SHOPGUIDE_API_KEY_FILE"
+"""Environment variable with the path of a file of keys, one a line: two, while one is replaced."""
+
+ALLOW_OPEN = "SHOPGUIDE_ALLOW_OPEN"
+"""Environment variable; 1 lets a service without a key listen outside the loopback address."""
+
 
 class Serving(Section):
     """The Bento service and what it must show before a promotion."""
@@ -16,7 +25,34 @@ class Serving(Section):
         "now",
         description="Time of a request that names none: the clock, or the log's end.",
     )
-    max_candidates: int = Field(1000, ge=1)
+    max_candidates: int = Field(1000, ge=1, le=10_000, description="Of one request.")
+    max_body_mb: float = Field(
+        4.0, gt=0, le=1024, description="Largest body, MB of 1,000,000 bytes; more is a 413."
+    )
+    rate_limit: float | None = Field(
+        None,
+        gt=0,
+        description="Requests a second of one client (a key, or without keys an address), in each "
+        "worker; null: no limit.",
+    )
+    rate_burst: int = Field(20, ge=1, description="Requests that a client may make at once.")
+    log_requests: bool = Field(
+        False, description="A line a request in the log; the user is a keyed hash in it."
+    )
+    log_impressions: bool = Field(
+        False,
+        description="Take what /rank returned for shown, and write it to the feedback with its "
+        "position; only where the shop shows just that.",
+    )
+    feedback_file_mb: float = Field(
+        64.0, gt=0, description="Size after which a feedback file is closed and the next one begun."
+    )
+    feedback_remember_days: float = Field(
+        30.0,
+        gt=0,
+        description="Days in which an event that is sent again is known to be stored; `prepare` "
+        "drops what comes again later.",
+    )
     blessing_requests: int = Field(20, ge=1, description="Recorded requests replayed over HTTP.")
     max_score_difference: float = Field(1e-5, gt=0, description="Service against bundle, any row.")
     startup_seconds: float = Field(90.0, gt=0)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from shopguide.errors import ShopguideError
-from shopguide.packaging import refuse_busy_port
+from shopguide.packaging import refuse_busy_port, refuse_open
 from shopguide.packaging.process import HOST, free_port
 
 
@@ -24,3 +24,17 @@ def test_a_free_port_is_fine_and_a_foreign_address_is_not() -> None:
     refuse_busy_port(HOST, free_port())
     with pytest.raises(ShopguideError, match="cannot be listened on"):
         refuse_busy_port("192.0.2.1", free_port())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104
+def test_nobody_listens_for_everybody_without_a_key_or_a_word(host: str) -> None:
+    with pytest.raises(ShopguideError, match="everybody could ask it") as caught:
+        refuse_open(host, {})
+    assert "--allow-open" in str(caught.value)
+    for name in ("SHOPGUIDE_API_KEY", "SHOPGUIDE_API_KEY_FILE", "SHOPGUIDE_ALLOW_OPEN"):
+        refuse_open(host, {name: "1"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_this_machine_needs_no_key(host: str) -> None:
+    refuse_open(host, {})

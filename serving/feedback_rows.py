@@ -1,0 +1,159 @@
+"""Feedback as it was sent → rows of the canonical log, or what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from serving.rows import BadRequestError
+from serving.schemas import Event, FeedbackRequest, Impression, RankRequest, RankResponse
+from shopguide.spec import Spec
+from shopguide.spec.data import EventLog
+from shopguide.spec.tasks import AmountTask
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(minutes=10)  # what a client's clock may be ahead of ours
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the canonical log; each has an `event_id` beside the log's columns.
+
+    Args:
+        impressions: request_id, user_id, item_id, shown_at, position, propensity, sample_weight,
+            and the context's columns.
+        events: request_id, user_id, item_id, kind, at, value, currency.
+    """
+
+    impressions: Sequence[Row]
+    events: Sequence[Row]
+
+    def __len__(self) -> int:
+        return len(self.impressions) + len(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a shop's feedback may say.
+
+    Args:
+        kinds: canonical kinds of event.
+        priced: those of them whose value is summed, and must be there.
+        context: columns of an impression.
+        currency: of all money; None: any.
+    """
+
+    kinds: frozenset[str]
+    priced: frozenset[str]
+    context: frozenset[str]
+    currency: str | None
+
+    @classmethod
+    def of(cls, spec: Spec) -> "Rules":
+        """Take them from a spec: the kinds of its tasks, its feature views and its mapping."""
+        kinds = {event for task in spec.tasks.values() for event in task.events}
+        kinds |= {view.kind for view in spec.features.views.values() if view.kind is not None}
+        data = spec.data
+        if isinstance(data, EventLog):
+            kinds |= set(data.kinds.values())
+        priced = {task.event for task in spec.tasks.values() if isinstance(task, AmountTask)}
+        return cls(
+            kinds=frozenset(kinds),
+            priced=frozenset(priced),
+            context=frozenset({*spec.features.context, "place_id"}),
+            currency=data.currency if isinstance(data, EventLog) else None,
+        )
+
+    def rows(self, request: FeedbackRequest, now: datetime) -> Rows:
+        """Return a batch as rows.
+
+        Raises:
+            BadRequestError: a row says what the shop does not know, or what cannot be.
+        """
+        return Rows(
+            [self._impression(row, n, now) for n, row in enumerate(request.impressions)],
+            [self._event(row, n, now) for n, row in enumerate(request.events)],
+        )
+
+    def _impression(self, row: Impression, number: int, now: datetime) -> Row:
+        path = f"impressions[{number}]"
+        for name in row.context:
+            if name not in self.context:
+                known = ", ".join(sorted(self.context))
+                raise BadRequestError(f"{path}.context.{name}", f"no such column; known: {known}")
+        return {
+            "event_id": row.event_id,
+            "request_id": row.request_id,
+            "user_id": row.user_id,
+            "item_id": row.item_id,
+            "shown_at": _time(row.at, f"{path}.at", now),
+            "position": row.position,
+            "propensity": row.propensity,
+            "sample_weight": 1.0,
+            **row.context,
+        }
+
+    def _event(self, row: Event, number: int, now: datetime) -> Row:
+        path = f"events[{number}]"
+        if row.kind not in self.kinds:
+            known = ", ".join(sorted(self.kinds))
+            raise BadRequestError(f"{path}.kind", f"no kind of event of this shop; known: {known}")
+        if row.value is None and row.kind in self.priced:
+            raise BadRequestError(f"{path}.value", f"missing; a {row.kind} has one, 0 if need be")
+        if row.value is not None and row.currency is None and row.value > 0 and self.currency:
+            raise BadRequestError(f"{path}.currency", f"missing; the shop's is {self.currency}")
+        if row.currency is not None and self.currency not in (None, row.currency):
+            raise BadRequestError(f"{path}.currency", f"the shop's is {self.currency}")
+        return {
+            "event_id": row.event_id,
+            "request_id": row.request_id,
+            "user_id": row.user_id,
+            "item_id": row.item_id,
+            "kind": row.kind,
+            "at": _time(row.at, f"{path}.at", now),
+            "value": row.value,
+            "currency": row.currency,
+        }
+
+
+def shown(request: RankRequest, answer: RankResponse, now: datetime) -> Rows:
+    """Return what /rank returned as impressions, where the shop shows just that.
+
+    The list is sorted by score, so the propensity of each item at its place is 1.
+    """
+    at = _text(now)
+    context = {name: value for name, value in request.context.items() if value is not None}
+    impressions = [
+        {
+            "event_id": f"{answer.request_id}:{item.item_id}",
+            "request_id": answer.request_id,
+            "user_id": request.user_id,
+            "item_id": item.item_id,
+            "shown_at": at,
+            "position": place,
+            "propensity": 1.0,
+            "sample_weight": 1.0,
+            **context,
+        }
+        for place, item in enumerate(answer.items, 1)
+    ]
+    return Rows(impressions, [])
+
+
+def requests_of(rows: Rows) -> list[str]:
+    """Return the request that each row names; rows that name none are left out."""
+    named: list[Mapping[str, Any]] = [*rows.impressions, *rows.events]
+    return [row["request_id"] for row in named if row["request_id"] is not None]
+
+
+def _time(at: datetime, path: str, now: datetime) -> str:
+    if not _FIRST <= at <= now + _AHEAD:
+        what = "in the future" if at > now else "before 1970"
+        raise BadRequestError(path, f"{what}; mend the clock, or leave the row out")
+    return _text(at.astimezone(UTC))
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

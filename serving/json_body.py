@@ -1,0 +1,99 @@
+"""JSON as strictly as a service should read it."""
+
+import json
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from serving.errors import RefusedError
+
+_ASCII = 128
+
+MOST_LEVELS = 16
+"""Levels of nesting that a body may have; none of the endpoints needs more than five."""
+
+
+class _BadJsonError(ValueError):
+    pass
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse a body.
+
+    UTF-8 alone, no name twice in an object, no NaN or Infinity, bounded nesting.
+
+    Raises:
+        RefusedError: it is not that; status 400.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise _refused(f"not UTF-8 (byte {error.start + 1})") from None
+    if not text:
+        raise _refused("the body is empty, expected JSON")
+    if _levels(text) > MOST_LEVELS:
+        raise _refused(f"nested more than {MOST_LEVELS} levels deep")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _refused(f"not JSON: {error.msg} ({where})") from None
+    except _BadJsonError as error:
+        raise _refused(str(error)) from None
+    except (RecursionError, ValueError):  # ValueError: a number of thousands of digits
+        raise _refused("not JSON that can be read: too deep, or a number is too long") from None
+
+
+def _levels(text: str) -> int:
+    """Return an upper bound of the nesting; exact where it matters.
+
+    Few brackets cannot nest deeply, so that most bodies are not looked at again.
+    """
+    if text.count("[") + text.count("{") <= MOST_LEVELS:
+        return 0
+    deepest = level = 0
+    for character in _brackets(text):
+        level += 1 if character in "[{" else -1
+        deepest = max(deepest, level)
+        if deepest > MOST_LEVELS:
+            break
+    return deepest
+
+
+def _brackets(text: str) -> str:
+    """Return the brackets outside of strings, in their order."""
+    if '"' not in text:
+        return text.translate(_KEEP_BRACKETS)
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    return "".join(outside).translate(_KEEP_BRACKETS)
+
+
+class _OnlyBrackets(dict[int, int | None]):
+    def __missing__(self, key: int) -> int | None:
+        found = key if chr(key) in "[]{}" else None
+        if key < _ASCII:  # others are not remembered: a client could send all of Unicode
+            self[key] = found
+        return found
+
+
+_KEEP_BRACKETS = _OnlyBrackets()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                msg = f"an object has the name {name[:40]!r} twice"
+                raise _BadJsonError(msg)
+            seen.add(name)
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    msg = f"not JSON: {name} is no number of JSON"
+    raise _BadJsonError(msg)
+
+
+def _refused(message: str) -> RefusedError:
+    return RefusedError(HTTPStatus.BAD_REQUEST, "body", message)
