@@ -65,7 +65,8 @@ class Keys:
             raise RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "header Authorization",
-                f"the service has no key and listens outside loopback: set {API_KEY} or {API_KEY_FILE}",
+                "the service listens outside loopback and has no key: "
+                f"set {API_KEY} or {API_KEY_FILE}",
             )
 
 
@@ -90,7 +91,7 @@ def keys_of(environment: Mapping[str, str]) -> Keys:
     for key in found:
         if len(key) < _SHORTEST or not key.isascii() or not key.isprintable() or " " in key:
             raise ShopguideError(
-                API_KEY_FILE if file else KEY,
+                API_KEY_FILE if file else API_KEY,
                 f"a key has fewer than {_SHORTEST} characters, or others than printable ASCII",
                 "Make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`",
             )
@@ -113,7 +114,8 @@ def require_key_outside(keys: Keys, addresses: Sequence[str]) -> None:
         raise ShopguideError(
             f"{outside[0]}",
             "is outside loopback and the service has no key: everybody could ask it",
-            f"Set {API_KEY} or {API_KEY_FILE}, or {ALLOW_OPEN}=1 where something before it checks who asks",
+            f"Set {API_KEY} or {API_KEY_FILE}, or {ALLOW_OPEN}=1 where something before it "
+            "checks who asks",
         )
 
 

@@ -69,7 +69,8 @@ def openapi(*, title: str, version: str, keyed: bool) -> dict[str, Any]:
     refusals = {code: {"description": d, "content": error} for code, d in _REFUSALS.items()}
     paths: dict[str, Any] = {}
     for path, (summary, body, answer) in _ENDPOINTS.items():
-        asked = {"schema": _schema(body, components)}
+        asked: dict[str, Any] = {"schema": _schema(body, components)}
+        asked["example"] = components[body.__name__].pop("example")
         answered = {"application/json": {"schema": _schema(answer, components)}}
         operation = {
             "operationId": path.removeprefix("/"),

@@ -80,13 +80,11 @@ class RankRequest(_OfAList):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "1946",
-                    "items": ["1082185", "1071939", "never-seen"],
-                    "context": {"place_id": "400"},
-                }
-            ]
+            "example": {
+                "user_id": "1946",
+                "items": ["1082185", "1071939", "never-seen"],
+                "context": {"place_id": "400"},
+            }
         }
     )
 
@@ -125,7 +123,7 @@ class PredictRequest(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"rows": [{"item_id": "i1", "shown_at": "2026-01-31T12:00:00+00:00"}]}]
+            "example": {"rows": [{"item_id": "i1", "shown_at": "2026-01-31T12:00:00+00:00"}]}
         }
     )
 
@@ -148,14 +146,12 @@ class ExplainRequest(_OfAList):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "1946",
-                    "items": ["1082185", "1071939"],
-                    "context": {"place_id": "400"},
-                    "top_features": 5,
-                }
-            ]
+            "example": {
+                "user_id": "1946",
+                "items": ["1082185", "1071939"],
+                "context": {"place_id": "400"},
+                "top_features": 5,
+            }
         }
     )
 
@@ -272,32 +268,30 @@ class FeedbackRequest(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "impressions": [
-                        {
-                            "event_id": "3f1c-1",
-                            "request_id": "8b2f6d0c",
-                            "user_id": "1946",
-                            "item_id": "1082185",
-                            "at": "2026-01-31T12:00:00+00:00",
-                            "position": 1,
-                        }
-                    ],
-                    "events": [
-                        {
-                            "event_id": "3f1c-2",
-                            "request_id": "8b2f6d0c",
-                            "user_id": "1946",
-                            "item_id": "1082185",
-                            "kind": "purchase",
-                            "at": "2026-01-31T12:05:00+00:00",
-                            "value": 3.49,
-                            "currency": "USD",
-                        }
-                    ],
-                }
-            ]
+            "example": {
+                "impressions": [
+                    {
+                        "event_id": "3f1c-1",
+                        "request_id": "8b2f6d0c",
+                        "user_id": "1946",
+                        "item_id": "1082185",
+                        "at": "2026-01-31T12:00:00+00:00",
+                        "position": 1,
+                    }
+                ],
+                "events": [
+                    {
+                        "event_id": "3f1c-2",
+                        "request_id": "8b2f6d0c",
+                        "user_id": "1946",
+                        "item_id": "1082185",
+                        "kind": "purchase",
+                        "at": "2026-01-31T12:05:00+00:00",
+                        "value": 3.49,
+                        "currency": "USD",
+                    }
+                ],
+            }
         }
     )
 

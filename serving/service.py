@@ -100,9 +100,9 @@ class Ranking:
         try:
             keys = keys_of(os.environ)
             require_key_outside(keys, listening())
+            bundle = load_bundle(os.environ.get("SHOPGUIDE_BUNDLE", _ROOT / "bundle"), threads=1)
         except ShopguideError as error:
             _give_up(error)
-        bundle = load_bundle(os.environ.get("SHOPGUIDE_BUNDLE", _ROOT / "bundle"), threads=1)
         home = _home()
         self._options = bundle.spec.serving
         self._ranker = Ranker(bundle, open_features(bundle, home))
@@ -252,11 +252,17 @@ def _limiter(options: Serving) -> RateLimiter | None:
 
 
 def _give_up(error: ShopguideError) -> NoReturn:
-    """End the service: BentoML would start its worker again and again."""
+    """End the service with a line: BentoML would start its worker again and again.
+
+    Raises:
+        ShopguideError: it is no worker of BentoML's that failed to start.
+    """
+    if "--worker-id" not in sys.argv:
+        raise error
     _log.critical("%s", error)
-    if "--worker-id" in sys.argv:
-        os.kill(os.getppid(), signal.SIGTERM)
-    raise SystemExit(error.exit_code)
+    logging.shutdown()
+    os.kill(os.getppid(), signal.SIGTERM)
+    os._exit(error.exit_code)
 
 
 def _home() -> Path:
