@@ -97,6 +97,7 @@ class Ranking:
 
     def __init__(self) -> None:
         global _policy
+        logging.getLogger("shopguide").setLevel(logging.INFO)
         try:
             keys = keys_of(os.environ)
             require_key_outside(keys, listening())

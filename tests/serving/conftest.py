@@ -22,6 +22,6 @@ def tiny_bundle(tiny: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def live(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The service from its source, without a feature store: its answers are degraded."""
+    """The service from its source; the features of its model are what requests say."""
     with started(tiny, tmp_path_factory.mktemp("home")) as service:
         yield service

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 
 from shopguide.bundle import Calibrators, Contents, Profile, with_fusion, write_bundle
@@ -130,7 +131,8 @@ class Live:
 
     def kill(self) -> None:
         """Kill every process of the service at once, as a power cut would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            process.kill()
         self.process.wait()
 
 
