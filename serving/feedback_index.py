@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from serving.feedback_files import OPEN, closed_path, files_of, take_over
+from serving.feedback_rows import IMPRESSION
 
 _WAIT_SECONDS = 10.0
 _AT_ONCE = 500  # parameters of one statement
@@ -118,7 +119,7 @@ class FeedbackIndex:
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
-                shown = [row["request_id"]] if "shown_at" in row else []
+                shown = [row["request_id"]] if row["kind"] == IMPRESSION else []
                 self.add(day, [row["event_id"]], shown)
 
 

@@ -6,25 +6,37 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from serving.rows import BadRequestError
-from serving.schemas import Event, FeedbackRequest, Impression, RankRequest, RankResponse
+from serving.schemas import (
+    Event,
+    FeedbackRequest,
+    Impression,
+    RankRequest,
+    RankResponse,
+    Value,
+)
 from shopguide.spec import Spec
-from shopguide.spec.data import EventLog
+from shopguide.spec.event_log import EventLog
 from shopguide.spec.tasks import AmountTask
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=10)  # what a client's clock may be ahead of ours
+
+IMPRESSION = "impression"
+"""Kind of the rows of what was shown."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of the canonical log; each has an `event_id` beside the log's columns.
+    """Rows of a shop's export, all with the same fields, so that one mapping reads them.
+
+    Their names are those of the canonical log: event_id, request_id, user_id, item_id, kind, at,
+    value, currency, position, propensity, and the context's columns.
 
     Args:
-        impressions: request_id, user_id, item_id, shown_at, position, propensity, sample_weight,
-            and the context's columns.
-        events: request_id, user_id, item_id, kind, at, value, currency.
+        impressions: of the kind `impression`.
+        events: of the others.
     """
 
     impressions: Sequence[Row]
@@ -57,7 +69,7 @@ class Rules:
         kinds |= {view.kind for view in spec.features.views.values() if view.kind is not None}
         data = spec.data
         if isinstance(data, EventLog):
-            kinds |= set(data.kinds.values())
+            kinds |= {kind for kind in data.kinds.values() if kind is not None}
         priced = {task.event for task in spec.tasks.values() if isinstance(task, AmountTask)}
         return cls(
             kinds=frozenset(kinds),
@@ -83,17 +95,17 @@ class Rules:
             if name not in self.context:
                 known = ", ".join(sorted(self.context))
                 raise BadRequestError(f"{path}.context.{name}", f"no such column; known: {known}")
-        return {
-            "event_id": row.event_id,
-            "request_id": row.request_id,
-            "user_id": row.user_id,
-            "item_id": row.item_id,
-            "shown_at": _time(row.at, f"{path}.at", now),
-            "position": row.position,
-            "propensity": row.propensity,
-            "sample_weight": 1.0,
+        return self._row(
+            row.event_id,
+            row.request_id,
+            row.user_id,
+            row.item_id,
+            IMPRESSION,
+            _time(row.at, f"{path}.at", now),
+            position=row.position,
+            propensity=row.propensity,
             **row.context,
-        }
+        )
 
     def _event(self, row: Event, number: int, now: datetime) -> Row:
         path = f"events[{number}]"
@@ -106,40 +118,62 @@ class Rules:
             raise BadRequestError(f"{path}.currency", f"missing; the shop's is {self.currency}")
         if row.currency is not None and self.currency not in (None, row.currency):
             raise BadRequestError(f"{path}.currency", f"the shop's is {self.currency}")
-        return {
-            "event_id": row.event_id,
-            "request_id": row.request_id,
-            "user_id": row.user_id,
-            "item_id": row.item_id,
-            "kind": row.kind,
-            "at": _time(row.at, f"{path}.at", now),
-            "value": row.value,
-            "currency": row.currency,
+        return self._row(
+            row.event_id,
+            row.request_id,
+            row.user_id,
+            row.item_id,
+            row.kind,
+            _time(row.at, f"{path}.at", now),
+            value=row.value,
+            currency=row.currency,
+        )
+
+    def shown(self, request: RankRequest, answer: RankResponse, now: datetime) -> Rows:
+        """Return what /rank returned as impressions, where the shop shows just that.
+
+        The list is sorted by score, so the propensity of each item at its place is 1.
+        """
+        context = {k: v for k, v in request.context.items() if k in self.context}
+        impressions = [
+            self._row(
+                f"{answer.request_id}:{item.item_id}",
+                answer.request_id,
+                request.user_id,
+                item.item_id,
+                IMPRESSION,
+                _text(now),
+                position=place,
+                propensity=1.0,
+                **context,
+            )
+            for place, item in enumerate(answer.items, 1)
+        ]
+        return Rows(impressions, [])
+
+    def _row(
+        self,
+        event_id: str,
+        request_id: str | None,
+        user_id: str,
+        item_id: str,
+        kind: str,
+        at: str,
+        **more: Value,
+    ) -> Row:
+        row = {
+            "event_id": event_id,
+            "request_id": request_id,
+            "user_id": user_id,
+            "item_id": item_id,
+            "kind": kind,
+            "at": at,
+            "value": None,
+            "currency": None,
+            "position": None,
+            "propensity": None,
         }
-
-
-def shown(request: RankRequest, answer: RankResponse, now: datetime) -> Rows:
-    """Return what /rank returned as impressions, where the shop shows just that.
-
-    The list is sorted by score, so the propensity of each item at its place is 1.
-    """
-    at = _text(now)
-    context = {name: value for name, value in request.context.items() if value is not None}
-    impressions = [
-        {
-            "event_id": f"{answer.request_id}:{item.item_id}",
-            "request_id": answer.request_id,
-            "user_id": request.user_id,
-            "item_id": item.item_id,
-            "shown_at": at,
-            "position": place,
-            "propensity": 1.0,
-            "sample_weight": 1.0,
-            **context,
-        }
-        for place, item in enumerate(answer.items, 1)
-    ]
-    return Rows(impressions, [])
+        return row | dict.fromkeys(sorted(self.context)) | more
 
 
 def requests_of(rows: Rows) -> list[str]:

@@ -23,8 +23,8 @@ from serving.auth import keys_of, listening, require_key_outside
 from serving.door import BODY, Door, Policy
 from serving.errors import FAILED, RefusedError, json_response, note
 from serving.feedback import FeedbackStore, FeedbackWriter, Options, folder_of
+from serving.feedback_rows import Rules
 from serving.follow import Follower
-from serving.feedback_rows import Rules, shown
 from serving.ids import AnsweredRequests, hashed
 from serving.limits import RateLimiter
 from serving.metrics import ANSWERED, FEEDBACK, SECONDS, metrics_page, stage
@@ -162,7 +162,7 @@ class Ranking:
         """Store impressions and events; the answer says that they are on the disk."""
         started = time.perf_counter()
         try:
-            rows = Rules.of(self._ranker.bundle.spec).rows(request, datetime.now(UTC))
+            rows = self._rules().rows(request, datetime.now(UTC))
             stored = await asyncio.wrap_future(self._feedback.submit(rows))
         except Exception as error:  # noqa: BLE001 - see _refusal
             return _refusal("feedback", error)
@@ -193,10 +193,13 @@ class Ranking:
             )
         return answer
 
+    def _rules(self) -> Rules:
+        return Rules.of(self._ranker.bundle.spec)
+
     def _log_impressions(self, request: RankRequest, answer: RankResponse) -> None:
         """Store the list as shown; the answer does not wait for it, and does without if need be."""
         try:
-            self._feedback.submit(shown(request, answer, datetime.now(UTC)))
+            self._feedback.submit(self._rules().shown(request, answer, datetime.now(UTC)))
         except RefusedError:
             FEEDBACK.labels("impression_lost").inc(len(answer.items))
 

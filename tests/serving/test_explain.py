@@ -33,6 +33,9 @@ class Shelf:
             }
         )
 
+    def age_seconds(self) -> float | None:
+        return None
+
 
 @pytest.fixture(scope="module")
 def ranker(tiny_bundle: Bundle) -> Ranker:

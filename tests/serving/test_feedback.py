@@ -14,7 +14,7 @@ import pytest
 
 from serving.errors import RefusedError
 from serving.feedback import FeedbackStore, FeedbackWriter, Options
-from serving.feedback_rows import Rows, Rules, shown
+from serving.feedback_rows import Rows, Rules
 from serving.rows import BadRequestError
 from serving.schemas import FeedbackRequest, RankedItem, RankRequest, RankResponse
 from shopguide.spec import check_text
@@ -97,18 +97,20 @@ def test_an_event_is_stored_in_the_form_of_the_canonical_log(
     opened().store([RULES.rows(batch, NOW)])
     shown_, happened = sorted(lines(tmp_path), key=lambda row: row["event_id"])
     at = "2026-01-31T10:00:00.500000+00:00"
-    assert happened == event | {"at": at}
-    assert shown_ == {
+    empty = dict.fromkeys(["value", "currency", "position", "propensity", "place_id"])
+    assert happened == empty | event | {"at": at}
+    assert shown_ == empty | {
         "event_id": "e0",
         "request_id": "r1",
         "user_id": "Zoë",
         "item_id": "没有",
-        "shown_at": at,
+        "kind": "impression",
+        "at": at,
         "position": 2,
         "propensity": 0.25,
-        "sample_weight": 1.0,
         "place_id": "400",
     }
+    assert list(shown_) == list(happened), "one mapping reads both"
     names = {path.parent.parent.name for path in (tmp_path / "feedback").rglob("*.jsonl.open")}
     assert names == {"events", "impressions"}
 
@@ -336,7 +338,7 @@ def test_a_batch_without_rows_is_refused(batch: dict[str, Any], path: str) -> No
 def test_what_was_ranked_can_be_logged_as_shown() -> None:
     request = RankRequest(user_id="u", items=["a", "b"], context={"place_id": "4", "x": None})
     answer = RankResponse("r", [RankedItem("b", 2.0, {}), RankedItem("a", 1.0, {})], "v", False)
-    logged = shown(request, answer, NOW)
+    logged = RULES.shown(request, answer, NOW)
     assert [row["item_id"] for row in logged.impressions] == ["b", "a"]
     assert [row["position"] for row in logged.impressions] == [1, 2]
     assert {row["propensity"] for row in logged.impressions} == {1.0}

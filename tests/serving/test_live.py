@@ -223,7 +223,7 @@ def test_no_user_is_in_the_log(live: Live) -> None:
 MAPPING = """
 data:
   source: events
-  path: {home}/feedback/events/**/*.jsonl
+  path: {home}/feedback/**/*.jsonl
   columns:
     event_id: event_id
     request_id: request_id
@@ -232,12 +232,11 @@ data:
     kind: kind
     at: at
     value: value
-  kinds: {{click: click, buy: buy, purchase: purchase}}
+    position: position
+    propensity: propensity
+  kinds: {{impression: view, click: click, buy: buy, purchase: purchase}}
   currency: EUR
-  exposure:
-    rule: logged
-    path: {home}/feedback/impressions/**/*.jsonl
-    columns: {{event_id: event_id, position: position, propensity: propensity}}
+  exposure: {{rule: logged, event: view}}
 attribution: {{match: request}}
 """
 
