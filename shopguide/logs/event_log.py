@@ -106,6 +106,8 @@ def build_tables(
     notes += _entities(connection, data)
     told, again = find_impressions(connection, data, spec.features.context, spec.seed)
     notes = [*told, *notes, *_unexposed(connection, data)]
+    if data.exposure.rule == "logged":
+        notes += _forget_unshown(connection, spec.validation.max_unexposed)
     return dropped | again, notes
 
 
@@ -151,6 +153,31 @@ def _events(connection: duckdb.DuckDBPyConnection, data: EventLog) -> list[str]:
         parts.append(rows(quote(kind), at, value, happened, f" || {quote(':' + kind)}"))
     connection.execute(f"CREATE TABLE events AS {' UNION ALL '.join(parts)}")
     return _take_back(connection, data)
+
+
+def _forget_unshown(connection: duckdb.DuckDBPyConnection, most: float) -> list[str]:
+    """Take the request from events of a list that did not show their item, if they are few.
+
+    Anybody who can send feedback can name a request that there never was; such an event is one of
+    the user and the item, and no outcome of a list. Where many are so, impressions are missing from
+    the export: those keep their request, and validation refuses them.
+
+    Args:
+        connection: holds `events` and `impressions`.
+        most: share of the events with a request.
+    """
+    unshown = (
+        "request_id IS NOT NULL AND NOT EXISTS (FROM impressions AS i "
+        "WHERE i.request_id = events.request_id AND i.item_id = events.item_id)"
+    )
+    number = count(connection, f"SELECT count(*) FROM events WHERE {unshown}")
+    named = count(connection, "SELECT count(*) FROM events WHERE request_id IS NOT NULL")
+    if not number or number > most * named:
+        return []
+    connection.execute(f"UPDATE events SET request_id = NULL WHERE {unshown}")
+    return [
+        f"{number:,} events name a request that did not show their item: they lose the request."
+    ]
 
 
 def _happened(text: str, data: EventLog) -> str:

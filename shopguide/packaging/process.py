@@ -8,13 +8,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from shopguide.packaging.build import Bento, bento_environment, bentoml_command
+from shopguide.spec.serving import API_KEY, API_KEY_FILE
 
 HOST = "127.0.0.1"
 
@@ -68,7 +69,7 @@ def running(
         started = time.monotonic()
         process = subprocess.Popen(
             bentoml_command("serve", bento.tag, "--host", HOST, "--port", str(port)),
-            env=bento_environment(bento.store) | settings,
+            env=_without_keys(bento_environment(bento.store)) | settings,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=tempfile.gettempdir(),
@@ -79,6 +80,11 @@ def running(
             yield RunningService(port, time.monotonic() - started, process)
         finally:
             _stop(process)
+
+
+def _without_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the keys of the service in production: this one is asked by us alone."""
+    return {k: v for k, v in environment.items() if k not in (API_KEY, API_KEY_FILE)}
 
 
 def free_port() -> int:

@@ -131,8 +131,10 @@ class Live:
 
     def kill(self) -> None:
         """Kill every process of the service at once, as a power cut would."""
-        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
-            process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                process.kill()
+        self.process.kill()
         self.process.wait()
 
 
