@@ -18,9 +18,10 @@ _log = logging.getLogger("shopguide.serving")
 
 _MOST = 10  # problems of one body that are told
 _LONGEST = 200  # characters of a path or message: parts of them come from the client
-_UNION = frozenset(
-    {"str", "float", "constrained-str"}
-)  # how pydantic names the members of a JSON value's type
+_UNION = frozenset({"str", "float", "constrained-str"})
+"""How pydantic names the members of the type of a JSON value; lists are `list[…]`."""
+
+_OF_A_VALUE = frozenset({"string_type", "float_type", "list_type"})
 
 
 FAILED = "the service failed; its log says why"
@@ -90,8 +91,12 @@ def not_valid(error: ValidationError) -> RefusedError:
 
 
 def _told(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
-    if kind in ("string_type", "float_type") and len(loc) > 1 and loc[-1] in _UNION:
-        return path_of(loc[:-1]), "expected a text, a finite number or null"
+    plain = tuple(part for part in loc if not _is_list(part))
+    if len(plain) == len(loc) and len(loc) > 1 and loc[-1] in _UNION:
+        plain = loc[:-1]
+    if plain != loc and kind in _OF_A_VALUE:
+        return path_of(plain), "expected a text, a finite number, a list of texts or null"
+    loc = plain
     if kind == "extra_forbidden":
         return path_of(loc), "no such field"
     message = message.removeprefix("Value error, ")
@@ -99,6 +104,10 @@ def _told(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str
         path, _, message = message.partition(": ")
         return path, message
     return path_of(loc), message
+
+
+def _is_list(part: int | str) -> bool:
+    return isinstance(part, str) and part.startswith("list[")
 
 
 def note(endpoint: str, refused: RefusedError) -> None:

@@ -95,6 +95,8 @@ class Rules:
             if name not in self.context:
                 known = ", ".join(sorted(self.context))
                 raise BadRequestError(f"{path}.context.{name}", f"no such column; known: {known}")
+            if isinstance(row.context[name], list):
+                raise BadRequestError(f"{path}.context.{name}", "expected one value")
         return self._row(
             row.event_id,
             row.request_id,
