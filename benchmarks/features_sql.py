@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 _NAMES = {"value": "spend"}
-_DAY = "epoch({})::BIGINT // 86400"
+_DAY = "epoch_us({}) // 86400000000"
 
 
 def _span(first: str, last: int = 1) -> str:

@@ -4,7 +4,8 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,10 @@ from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import ITEM_VIEW, TIMESTAMP, USER_VIEW, ModelInput
 from shopguide.features.sequences import sequence_columns
 from shopguide.features.snapshots import view_snapshots
+from shopguide.features.spark import spark_backend, write_by_spark
 from shopguide.features.store import offline_file, view_inputs, view_keys
 from shopguide.files import atomic_file
-from shopguide.logs._duckdb import identifier, quote
+from shopguide.logs._duckdb import connect, count, identifier, quote
 from shopguide.logs.schema import FORMAT
 from shopguide.logs.zones import zone
 from shopguide.spec import Spec
@@ -72,22 +74,23 @@ def build_offline(spec: Spec, log: str | Path, home: str | Path) -> dict[str, in
     """
     zone(spec.features.timezone, "spec features.timezone")
     period = LogPeriod.read(log)
+    with spark_backend() if spec.features.engine == "spark" else _duckdb_backend() as connection:
+        return _build_views(connection, spec, log, home, period)
+
+
+@contextmanager
+def _duckdb_backend() -> Iterator[Any]:
+    """Open DuckDB with bounded memory; above it, it writes to a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="shopguide-duckdb-") as spill:
-        connection = _connect(spill)
+        connection = ibis.duckdb.connect()
+        connection.raw_sql(
+            "SET TimeZone = 'UTC'; SET memory_limit = '3GB'; SET enable_progress_bar = false; "
+            f"SET temp_directory = {quote(spill)}; SET preserve_insertion_order = false"
+        )
         try:
-            return _build_views(connection, spec, log, home, period)
+            yield connection
         finally:
             connection.disconnect()
-
-
-def _connect(spill: str) -> Any:  # noqa: ANN401 - ibis has no stubs
-    """Open DuckDB with bounded memory; above it, it writes to a folder of its own."""
-    connection = ibis.duckdb.connect()
-    connection.raw_sql(
-        "SET TimeZone = 'UTC'; SET memory_limit = '3GB'; SET enable_progress_bar = false; "
-        f"SET temp_directory = {quote(spill)}; SET preserve_insertion_order = false"
-    )
-    return connection
 
 
 def _build_views(
@@ -110,8 +113,11 @@ def _build_views(
                 name, view, spec.features, tables, start=period.start, end=period.end
             )
         with atomic_file(offline_file(spec, home, name)) as path:
-            snapshots.to_parquet(path, compression="zstd")
-            rows[name] = _assert_unique(connection, path, view_keys(spec)[name])
+            if spec.features.engine == "spark":
+                write_by_spark(connection, snapshots, path)
+            else:
+                snapshots.to_parquet(path, compression="zstd")
+            rows[name] = _assert_unique(path, view_keys(spec)[name])
         _log.info("view %s: %s rows, %.1f s", name, f"{rows[name]:,}", time.monotonic() - started)
     return rows
 
@@ -203,14 +209,14 @@ def _check_columns(spec: Spec, tables: Mapping[str, ir.Table], log: str | Path) 
         raise ShopguideError.combined(problems)
 
 
-def _assert_unique(connection: Any, path: Path, keys: list[str]) -> int:  # noqa: ANN401
+def _assert_unique(path: Path, keys: list[str]) -> int:
     columns = ", ".join(identifier(name) for name in [*keys, TIMESTAMP])
     # hashes first: to compare texts takes as long as to compute the view
-    for distinct_of in (f"hash({columns})", f"({columns})"):
-        rows, distinct = connection.raw_sql(
-            f"SELECT count(*), count(DISTINCT {distinct_of}) FROM read_parquet({quote(str(path))})"
-        ).fetchone()
-        if rows == distinct:
-            return int(rows)
+    found = f"FROM read_parquet({quote(str(path))})"
+    with connect() as connection:
+        rows = count(connection, f"SELECT count(*) {found}")
+        distinct = count(connection, f"SELECT count(DISTINCT hash({columns})) {found}")
+        if rows != distinct:
+            distinct = count(connection, f"SELECT count(DISTINCT ({columns})) {found}")
     assert rows == distinct, f"{path.stem}: {rows} rows, {distinct} keys"
-    return int(rows)
+    return rows

@@ -99,6 +99,9 @@ class Features(Section):
 
     period: Literal["hour", "day", "week"] = "day"
     timezone: Zone = Field("UTC", description="Zone in which a period begins.")
+    engine: Literal["local", "spark"] = Field(
+        "local", description="What computes the snapshots: DuckDB here, or Spark; both the same."
+    )
     delay_minutes: int = Field(
         0,
         ge=0,
