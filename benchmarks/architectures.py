@@ -3,8 +3,8 @@
     python benchmarks/architectures.py --training-set runs/training_set --seeds 3 --json
 
 Each architecture is trained as the spec says, but for its name, once for each seed; figures are
-means over the seeds on the test period. The gain in GAUC over `single_task` has a 95 % interval
-from a bootstrap over users, the same users for both.
+means over the seeds on the test period. The GAUC, and its gain over `single_task`, have a 95 %
+interval from a bootstrap over users, the same users for both.
 """
 
 import argparse
@@ -83,8 +83,8 @@ def trained(
     return means, seconds
 
 
-def gain(area: Array, alone: Array, weight: Array) -> list[float]:
-    """Return how much larger the GAUC is, and the bounds."""
+def interval(area: Array, alone: Array, weight: Array) -> list[float]:
+    """Return how much larger a GAUC is than another, and the bounds; `alone` of zeros: itself."""
     sums = np.stack([area, alone, weight], axis=1)
     totals = bootstrap_totals(sums, replicates=REPLICATES, seed=0)
     draws = (totals[:, 0] - totals[:, 1]) / totals[:, 2]
@@ -113,8 +113,8 @@ def main() -> None:
         tasks: dict[str, dict[str, float | list[float]]] = {
             task: {
                 "auc": round(value, 4),
-                "gauc": round(float(area.sum() / weight.sum()), 4),
-                "gain": gain(area, areas[ALONE][task], weight),
+                "gauc": interval(area, np.zeros_like(area), weight),
+                "gain": interval(area, areas[ALONE][task], weight),
             }
             for task, (value, area, weight) in means.items()
         }
@@ -133,18 +133,18 @@ def main() -> None:
 
 
 def line(name: str, tasks: dict[str, dict[str, float | list[float]]], seconds: float) -> str:
-    """Return a row of the table in Markdown: AUC / GAUC (gain and bounds), a task."""
+    """Return a row of the table in Markdown: AUC / GAUC (bounds), gain (bounds), a task."""
+    form = "{:.4f} / {:.4f} ({:.4f} … {:.4f}), {:+.4f} ({:+.4f} … {:+.4f})"
     cells = [
-        "{} / {} ({:+.4f}: {:+.4f} … {:+.4f})".format(row["auc"], row["gauc"], *_bounds(row))
+        form.format(row["auc"], *_bounds(row["gauc"]), *_bounds(row["gain"]))
         for row in tasks.values()
     ]
     return f"| {name} | {' | '.join(cells)} | {seconds:.0f} s |"
 
 
-def _bounds(row: dict[str, float | list[float]]) -> list[float]:
-    bounds = row["gain"]
-    assert isinstance(bounds, list)
-    return bounds
+def _bounds(value: float | list[float]) -> list[float]:
+    assert isinstance(value, list)
+    return value
 
 
 if __name__ == "__main__":

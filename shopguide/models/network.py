@@ -77,30 +77,35 @@ class Network(nn.Module):
             offsets: of logged rows' logits [B], by task, as `bias` gives them; None: as served.
         """
         h = self.towers(self.architecture.per_task(shared, x))  # [B, T, H]
+        states = h.unbind(dim=1)  # one backward for all: a slice's would fill zeros for each task
         found: dict[str, Outcome] = {}
-        for position, (name, parent) in enumerate(self.parents.items()):
+        for (name, parent), state in zip(self.parents.items(), states, strict=True):
             earlier = found[parent] if parent else None
             assert earlier is None or isinstance(earlier, EventOutcome)
-            outcome: Outcome = self.heads[name](h[:, position], earlier)
+            outcome: Outcome = self.heads[name](state, earlier)
             if offsets and name in offsets:
                 assert isinstance(outcome, EventOutcome)
                 outcome = outcome.shifted(offsets[name])
             found[name] = outcome
         return found
 
-    def losses(self, outcomes: Mapping[str, Outcome], labels: Tensor, weight: Tensor) -> Tensor:
-        """Return each task's weighted mean loss [T].
+    def losses(
+        self, outcomes: Mapping[str, Outcome], labels: Tensor, weight: Tensor
+    ) -> list[Tensor]:
+        """Return each task's weighted mean loss, T scalars.
+
+        They are not stacked, so that the gradient of one leaves the other tasks' heads alone.
 
         Args:
             outcomes: of a forward pass over the same rows.
             labels: [B, T], in the order of the tasks.
             weight: importance of each row [B], ≥ 0.
         """
-        total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-        rows = torch.stack(
-            [self.head(name).loss(outcomes[name], labels[:, t]) for t, name in enumerate(outcomes)]
-        )  # [T, B]
-        return rows @ weight / total
+        share = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+        return [
+            self.head(name).loss(outcomes[name], labels[:, t]) @ share
+            for t, name in enumerate(outcomes)
+        ]
 
     def regularisation(self) -> Tensor:
         """Return the architecture's penalty, ≥ 0, to be added to the balanced loss."""

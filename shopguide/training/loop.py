@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shopguide.models import Network
 from shopguide.spec.model import Training
+from shopguide.training._allocator import keep_freed_memory
 from shopguide.training.balancing import build_balancer
 from shopguide.training.balancing.losses import Reference
 from shopguide.training.checkpoint import read_checkpoint, write_checkpoint
@@ -118,6 +119,7 @@ def fit(network: Network, course: Course, training: Training) -> Fit:
     Raises:
         ShopguideError: the loss became infinite or NaN, or the checkpoint is of another run.
     """
+    keep_freed_memory()
     run = _Run(network, course, training)
     if course.resume and course.checkpoint is not None and course.checkpoint.is_file():
         run.load(read_checkpoint(course.checkpoint, course.identity))

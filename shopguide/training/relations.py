@@ -122,25 +122,26 @@ def _partitions(tasks: list[int]) -> Iterator[list[list[int]]]:
             yield [*groups[:position], [first, *group], *groups[position + 1 :]]
 
 
-def _losses(network: Network, batch: Samples) -> tuple[Tensor, Tensor]:
+def _losses(network: Network, batch: Samples) -> tuple[list[Tensor], Tensor]:
     shared, x = network.shared(batch.categorical, batch.numeric)
     outcomes = network.outcomes(shared, x, network.bias(batch.categorical))
     return network.losses(outcomes, batch.labels, batch.weight), shared
 
 
-def _affinity(network: Network, batch: Samples, before: Tensor) -> Tensor:
+def _affinity(network: Network, batch: Samples, losses: list[Tensor]) -> Tensor:
     """Return Z [T, T]."""
+    before = torch.stack(losses).detach()
     shared = [*network.encoder.parameters(), *network.architecture.parameters()]
     length = STEP * float(torch.nn.utils.get_total_norm([p.detach() for p in shared]))
     amount = torch.tensor([network.head(name).label == "amount" for name in network.parents])
-    everyones = [_steps(loss, shared) for loss in before]  # before any step changes the weights
+    everyones = [_steps(loss, shared) for loss in losses]  # before any step changes the weights
     found = []
     for steps in everyones:
         values = [g.values() if g.is_sparse else g for _, g in steps]
         norm = float(torch.nn.utils.get_total_norm(values))
-        after = _after(network, batch, steps, length / norm) if norm > 0 else before.detach()
-        gain = before.detach() - after
-        found.append(torch.where(amount, gain, gain / before.detach()))
+        after = _after(network, batch, steps, length / norm) if norm > 0 else before
+        gain = before - after
+        found.append(torch.where(amount, gain, gain / before))
     return torch.stack(found)
 
 
@@ -174,4 +175,4 @@ def _after(
             parameter.index_copy_(0, gradient.indices()[0], before)
         else:
             parameter.copy_(before)
-    return losses
+    return torch.stack(losses)

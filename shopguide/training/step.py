@@ -75,17 +75,19 @@ class Stepper:
         labels = self._smoothed(batch.labels)
         losses, shared = self._losses(batch, labels)
         self.optimizer.zero_grad()
-        everyones = self.group.total(losses.detach())
+        total = torch.stack(losses)
+        everyones = self.group.total(total.detach())
         if not math.isfinite(float(everyones.sum())):
             raise self._not_finite(everyones, step)
         weights = self._weights(everyones, losses, shared, step)
         penalty = self.network.regularisation()
-        (losses @ weights + penalty / self.group.size).backward()  # type: ignore[no-untyped-call]
+        (total @ weights + penalty / self.group.size).backward()  # type: ignore[no-untyped-call]
         self.group.add_gradients(self.network.parameters())
         self.optimizer.step(factor)
         if self.balancer.uses_outcome:
             with torch.no_grad():
-                self.balancer.observe(self.group.total(self._losses(batch, labels)[0]))
+                after, _ = self._losses(batch, labels)
+                self.balancer.observe(self.group.total(torch.stack(after)))
         return float(everyones @ weights + penalty.detach())
 
     def _smoothed(self, labels: Tensor) -> Tensor:
@@ -95,8 +97,8 @@ class Stepper:
         shape = labels.shape
         return torch.lerp(labels, self.rates.expand(shape), self.smoothing.expand(shape))
 
-    def _losses(self, batch: Samples, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return this process's part of the losses [T], and the shared representation."""
+    def _losses(self, batch: Samples, labels: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return this process's part of the T losses, and the shared representation."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             shared, x = self.network.shared(batch.categorical, batch.numeric)
         shared = shared.float()
@@ -105,10 +107,13 @@ class Stepper:
         losses = self.network.losses(outcomes, labels, batch.weight)
         if self.group.size > 1:
             weight = batch.weight.sum()
-            losses = losses * (weight / self.group.total(weight).clamp(min=1e-30))
+            share = weight / self.group.total(weight).clamp(min=1e-30)
+            losses = [loss * share for loss in losses]
         return losses, shared
 
-    def _weights(self, everyones: Tensor, losses: Tensor, shared: Tensor, step: int) -> Tensor:
+    def _weights(
+        self, everyones: Tensor, losses: list[Tensor], shared: Tensor, step: int
+    ) -> Tensor:
         balances = self.balancer.uses_gradients
         due = balances and step % self.training.balance_every == 0
         shares = self.network.architecture.shares_representation

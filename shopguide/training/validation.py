@@ -25,7 +25,7 @@ def valid_losses(network: Network, valid: SampleFile, group: Group) -> Tensor:
         outcomes = network.outcomes(shared, x, network.bias(batch.categorical))
         losses = network.losses(outcomes, batch.labels, batch.weight)
         weight = batch.weight.double().sum()
-        sums[:-1] += losses.double() * weight
+        sums[:-1] += torch.stack(losses).double() * weight
         sums[-1] += weight
     sums = group.total(sums)
     return sums[:-1] / sums[-1]

@@ -183,7 +183,7 @@ def test_a_network_of_it_learns_64_rows_by_heart(name: str) -> None:
         optimizer.zero_grad()
         outcomes = network(codes, torch.empty(64, 0))
         losses = network.losses(outcomes, labels, torch.ones(64))
-        (losses.sum() + network.regularisation()).backward()
+        (sum(losses) + network.regularisation()).backward()
         optimizer.step()
     expected = {task: outcome.expected() for task, outcome in outcomes.items()}
     assert ((expected["click"] > 0.5) == (click > 0)).all()

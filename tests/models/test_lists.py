@@ -129,7 +129,7 @@ def test_every_architecture_reads_lists_and_serves_without_the_position(
     offsets = network.bias(codes)
     assert list(offsets) == ["click"]
     outcomes = network.outcomes(shared, x, offsets)
-    network.losses(outcomes, torch.zeros(BATCH, 2), torch.ones(BATCH)).sum().backward()
+    network.losses(outcomes, torch.zeros(BATCH, 2), torch.ones(BATCH))[0].backward()
     assert network.bias.positions.weight.grad.abs().sum() > 0
     module = _Expected(network).eval()
     served = codes[:, : network.code_width]

@@ -47,7 +47,7 @@ def found() -> Relations:
         looker(model, batch, step)
         losses = model.losses(model(batch.categorical, batch.numeric), batch.labels, batch.weight)
         optimizer.zero_grad()
-        losses.sum().backward()
+        sum(losses).backward()
         optimizer.step()
     return looker.relations(TASKS)
 

@@ -1,6 +1,6 @@
 """Balancers that look at the tasks' gradients of the shared representation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 
 import torch
@@ -12,15 +12,15 @@ Weighting = Callable[[Tensor], Tensor]
 """torchjd's map from a Gramian [T, T] to weights [T]."""
 
 
-def gramian(losses: Tensor, shared: Tensor) -> Tensor:
-    """Return G_st = g_s · g_t [T, T] of the gradients of the losses [T] by `shared` [B, …].
+def gramian(losses: Sequence[Tensor], shared: Tensor) -> Tensor:
+    """Return G_st = g_s · g_t [T, T] of the gradients of T losses by `shared` [B, …].
 
     They go through the towers alone: T small backward passes instead of T whole ones.
     """
     gradients = [
         torch.autograd.grad(loss, shared, retain_graph=True)[0].flatten() for loss in losses
     ]  # T times [B·S]: products of pairs spare the copy that one matrix would be
-    found = losses.new_empty(len(gradients), len(gradients))
+    found = shared.new_empty(len(gradients), len(gradients))
     for s, t in combinations_with_replacement(range(len(gradients)), 2):
         found[s, t] = found[t, s] = gradients[s].dot(gradients[t])
     return found
