@@ -41,7 +41,9 @@ class Bank(nn.Module):
         self.own_input = own_input
         self.output_dim = widths[-1] if widths else in_dim
         dims = [in_dim, *widths]
-        self.weights = nn.ParameterList(_he_uniform(members, d, h) for d, h in pairwise(dims))
+        self.weights = nn.ParameterList(
+            _uniform(members, d, h, batch_norm=batch_norm) for d, h in pairwise(dims)
+        )
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, h)) for h in widths)
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(members * h) if batch_norm else nn.Identity() for h in widths
@@ -88,6 +90,8 @@ class Bank(nn.Module):
         return h
 
 
-def _he_uniform(members: int, in_dim: int, out_dim: int) -> nn.Parameter:
-    bound = (6 / in_dim) ** 0.5  # He et al. 2015: variance 2/D keeps the scale through relu
+def _uniform(members: int, in_dim: int, out_dim: int, *, batch_norm: bool) -> nn.Parameter:
+    # He et al. 2015: variance 2/D keeps the scale through relu. A norm makes the scale free, and
+    # Adam's steps turn small weights faster: 1/(3D), as torch's own layers have it
+    bound = ((1 if batch_norm else 6) / in_dim) ** 0.5
     return nn.Parameter(torch.empty(members, in_dim, out_dim).uniform_(-bound, bound))
