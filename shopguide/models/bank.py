@@ -15,7 +15,7 @@ class Bank(nn.Module):
 
         h ← dropout(relu(norm(h·W_e + b_e))) for each layer
 
-    B batch, E members, D in_dim, H the last width; all ≥ 1. One einsum a layer serves all members.
+    B batch, E members, D in_dim, H the last width; all ≥ 1. One product a layer serves all members.
 
     Args:
         members: E.
@@ -78,20 +78,31 @@ class Bank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, D], or [B, E, D] with `own_input`, to [B, E, H]."""
-        h = x if self.own_input else x.unsqueeze(1).expand(-1, self.members, -1)
+        h = x.transpose(0, 1) if self.own_input else x.expand(self.members, *x.shape)  # [E, B, D]
         for position, (weight, bias, norm) in enumerate(
             zip(self.weights, self.biases, self.norms, strict=True)
         ):
             common = position == 0 and not self.own_input
-            equation = "bd,edh->beh" if common else "bed,edh->beh"
-            h = torch.einsum(equation, x if common else h, weight) + bias
-            h = norm(h.flatten(1)).unflatten(1, bias.shape)
+            h = _of_common(x, weight, bias) if common else _of_own(h, weight, bias)
+            if isinstance(norm, nn.BatchNorm1d):
+                h = norm(h.transpose(0, 1).flatten(1)).unflatten(1, bias.shape).transpose(0, 1)
             h = self.dropout(h.relu())
-        return h
+        return h.transpose(0, 1)
+
+
+def _of_own(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Map each member's input [E, B, D] to [E, B, H]."""
+    return torch.baddbmm(bias.unsqueeze(1), h, weight)
+
+
+def _of_common(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Map one input [B, D] to [E, B, H] by a product of all members' weights [E, D, H] at once."""
+    h = nn.functional.linear(x, weight.transpose(1, 2).flatten(0, 1), bias.flatten())
+    return h.reshape(-1, *bias.shape).transpose(0, 1)
 
 
 def _uniform(members: int, in_dim: int, out_dim: int, *, batch_norm: bool) -> nn.Parameter:
-    # He et al. 2015: variance 2/D keeps the scale through relu. A norm makes the scale free, and
-    # Adam's steps turn small weights faster: 1/(3D), as torch's own layers have it
-    bound = ((1 if batch_norm else 6) / in_dim) ** 0.5
+    # Variance 2/D keeps the scale through relu (He et al. 2015). Under a norm no scale is to be
+    # kept, and the smaller the weights are, the further a step of Adam turns them: 1/D
+    bound = ((3 if batch_norm else 6) / in_dim) ** 0.5
     return nn.Parameter(torch.empty(members, in_dim, out_dim).uniform_(-bound, bound))

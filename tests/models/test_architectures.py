@@ -32,7 +32,7 @@ LAYOUT = Layout(
     parents=PARENTS,
     categoricals=("user_id", "place_id"),
 )
-MODEL = Model(hidden=[16, 8], tower=[8], experts=3, dropout=0.0, embedding_dim=4, tie_weight=1e-3)
+MODEL = Model(hidden=[32, 16], tower=[16], experts=3, dropout=0.0, embedding_dim=4, tie_weight=1e-3)
 
 
 @pytest.fixture(params=sorted(ARCHITECTURES))
