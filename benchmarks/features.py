@@ -27,8 +27,8 @@ import features_sql
 
 from shopguide.features import materialize, materialize_features
 from shopguide.features.materialize import quiet_feast
-from shopguide.features.store import FOLDER, store_config
-from shopguide.features.versions import feature_service
+from shopguide.features.store import FOLDER, store_config, view_inputs
+from shopguide.features.versions import feast_view
 
 MOST_OF_SQL, MOST_OF_FEAST, MOST_GROWTH, MOST_MB = 1.2, 0.4, 11.0, 4_000
 
@@ -59,10 +59,15 @@ def feast(folder: Path, store: str) -> dict[str, object]:
     spec = features_shop.spec_of(folder)
     config = store_config(spec, spec.home) | {"offline_store": {"type": store}}
     asked = _impressions(folder)
+    wanted = [  # Feast refuses a feature that is called like a key
+        f"{feast_view(spec, view)}:{column.name}"
+        for view, columns in view_inputs(spec).items()
+        for column in columns
+        if column.name != "category"
+    ]
     with quiet_feast():
         opened = FeatureStore(config=RepoConfig(repo_path=Path(spec.home) / FOLDER, **config))
-        service = opened.get_feature_service(feature_service(spec))
-        found = opened.get_historical_features(entity_df=asked, features=service).to_arrow()
+        found = opened.get_historical_features(entity_df=asked, features=wanted).to_arrow()
     distinct = len(found.column("row_id").unique())
     return {"asked": len(asked), "lost": len(asked) - distinct, "doubled": len(found) - distinct}
 
