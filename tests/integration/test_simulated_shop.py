@@ -23,7 +23,6 @@ SPEC = Path(__file__).parents[2] / "specs" / "simulator.yaml"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # Great Expectations
 ]
 
 
