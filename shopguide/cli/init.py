@@ -40,7 +40,7 @@ def init(
     path = out or Path(f"{proposal.name}.yaml")
     _refuse_to_replace(path, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(proposal.text, encoding="utf-8")
+    path.write_text(_schema_line(path) + proposal.text, encoding="utf-8")
     unsure = [guess for guess in proposal.guesses if not guess.sure]
     if as_json:
         print_json(
@@ -72,6 +72,12 @@ def init(
         )
     stdout.print(f"→ {path}", highlight=False, soft_wrap=True)
     stdout.print(f"next: python -m pipelines run --spec {path}", highlight=False, soft_wrap=True)
+
+
+def _schema_line(path: Path) -> str:
+    """Return the comment by which editors find the schema, where one lies beside the spec."""
+    beside = (path.parent / "spec.schema.json").is_file()
+    return "# yaml-language-server: $schema=./spec.schema.json\n" if beside else ""
 
 
 def _refuse_to_replace(path: Path, *, force: bool) -> None:

@@ -94,11 +94,12 @@ def profile(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
 def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Column:
     text = f"nullif(trim({identifier(name)}), '')"
     number = f"try_cast({text} AS DOUBLE)"
+    digits = f"regexp_full_match({text}, '-?[0-9]+')"
     comma = f"regexp_full_match({text}, '-?[0-9.]*[0-9],[0-9]{{1,2}}')"
     found = connection.execute(
         f"SELECT count(*), count({text}), approx_count_distinct({text}), count({number}), "
-        f"count_if({comma}), count_if(regexp_full_match({text}, '-?[0-9]+')), min({number}), "
-        f"max({number}) FROM {table}"
+        f"coalesce(count_if({comma}), 0), coalesce(count_if({digits}), 0), "  # NULL: all empty
+        f"min({number}), max({number}) FROM {table}"
     ).fetchone()
     assert found is not None
     rows, filled, distinct, numbers, commas, whole, least, most = found

@@ -32,6 +32,8 @@ _POOLS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440, 10_080)
 _POOLED_ROWS = 12
 _SMALL = 50_000
 _MOST_TASKS = 4
+_LEAST_WINDOW = 0.1
+"""Hours that are waited for the outcomes of logged rows, also where these come at once."""
 _ENOUGH = 100
 """Outcomes that the gate asks of the test period."""
 
@@ -167,10 +169,10 @@ def _try(
             log = measure.read_log(connection, folder / "pooled", draft.exposure.event)
         _share(draft, summary)
         say("choosing window, periods, tasks and features")
-        document = _document(draft, connection, log)
+        document = _document(draft, connection, log, _notes(draft, summary))
     spec = _checked(document)
     check_names(spec)
-    text = render(document, _comments(draft, summary))
+    text = render(document, _comments(draft, document))
     assert _checked(yaml.safe_load(text)) == spec, "the text says what was checked"
     return Proposal(draft.name, text, spec, layouts, draft.guesses, summary)
 
@@ -209,11 +211,8 @@ def _pool(draft: _Draft, log: measure.Log) -> None:
     draft.exposure.section["pool_minutes"] = float(pool)
     columns = draft.data["columns"]
     assert isinstance(columns, dict)
-    if columns.pop("user_id", None) is not None:
-        draft.found.columns.pop("user_id")
-        draft.data.pop("user_attributes", None)
-        draft.data.pop("users", None)
-        draft.attributes.kinds["user_attributes"] = {}
+    if (user := columns.pop("user_id", None)) is not None:
+        _drop_users(draft, user)
     draft.tell(
         "data.exposure.pool_minutes",
         pool,
@@ -221,6 +220,20 @@ def _pool(draft: _Draft, log: measure.Log) -> None:
         "whoever saw them, and these minutes stand for a user",
         sure=False,
     )
+
+
+def _drop_users(draft: _Draft, user: str) -> None:
+    """Leave out what is known of users, once the minutes of a pool stand for them."""
+    fields = ("data.columns.user_id", "data.user_attributes", "data.users")
+    draft.guesses[:] = [guess for guess in draft.guesses if guess.field not in fields]
+    draft.found.columns.pop("user_id")
+    draft.data.pop("user_attributes", None)
+    draft.data.pop("users", None)
+    attributes = ", ".join(draft.attributes.kinds["user_attributes"])
+    draft.attributes.kinds["user_attributes"] = {}
+    dropped = f"{user} and what is known of users ({attributes})" if attributes else user
+    why = f"{dropped} left out: minutes stand for users, see data.exposure.pool_minutes"
+    draft.tell("data.columns.user_id", "null", why, sure=False)
 
 
 def _share(draft: _Draft, summary: LogSummary) -> None:
@@ -241,12 +254,25 @@ def _share(draft: _Draft, summary: LogSummary) -> None:
     draft.tell("data.max_bad_share", allowed, why, sure=False)
 
 
+def _notes(draft: _Draft, summary: LogSummary) -> list[str]:
+    """Return the limits of the data that reports repeat."""
+    notes = list(summary.notes)
+    pool = draft.exposure.section.get("pool_minutes")
+    if isinstance(pool, float) and "user_id" not in draft.found.columns:
+        notes.append(f"Users are not people: each stands for a window of {pool:g} minutes.")
+    return notes
+
+
 def _document(
-    draft: _Draft, connection: duckdb.DuckDBPyConnection, log: measure.Log
+    draft: _Draft,
+    connection: duckdb.DuckDBPyConnection,
+    log: measure.Log,
+    notes: Sequence[str],
 ) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": draft.name,
         "title": draft.name.replace("_", " "),
+        **({"notes": list(notes)} if notes else {}),
         "data": draft.data,
         "attribution": _attribution(draft, connection, log),
     }
@@ -265,7 +291,11 @@ def _attribution(
 ) -> dict[str, object]:
     if draft.exposure.logged and ("request_id" in draft.found.columns or draft.found.outcomes):
         draft.tell("attribution.match", "request", "outcomes name the row or list they are of")
-        return {"match": "request"}
+        taken = measure.outcome_gap(connection, draft.exposure.event)
+        window = max(round(taken.total_seconds() / 3600, 2), _LEAST_WINDOW)
+        why = "nearly all outcomes come within; what is younger at the log's end is not yet judged"
+        draft.tell("attribution.window_hours", f"{window:g}", why)
+        return {"match": "request", "window_hours": window}
     window, held = measure.choose_window(connection, log, draft.exposure.kinds)
     why = f"{held:.0%} of the outcomes come within {window:g} h of the last impression before them"
     draft.tell("attribution.window_hours", f"{window:g}", why, sure=held >= 0.9)
@@ -482,17 +512,31 @@ def _gate(draft: _Draft, document: dict[str, Any]) -> dict[str, object]:
     return {"min_gain": 0.0, "margins": margins, "floors": floors, "baseline": baseline}
 
 
-def _comments(draft: _Draft, summary: LogSummary) -> dict[str, list[str]]:
+def _comments(draft: _Draft, document: dict[str, Any]) -> dict[str, list[str]]:
+    """Return comments by the path they stand above: that of the guess, or the nearest there is."""
     comments: dict[str, list[str]] = {
         "": [
             "Proposed by `shopguide init`. GUESS marks what the files do not say for certain: see "
             "that it is right. docs/data.md explains the section data.",
-            "yaml-language-server: $schema=./spec.schema.json",
-            *(f"Read: {note}" for note in summary.notes),
         ]
     }
     for guess in draft.guesses:
         mark = "" if guess.sure else "GUESS: "
         shown = f"{guess.value}: " if guess.field.count(".") < 1 or not guess.sure else ""
-        comments.setdefault(guess.field, []).append(f"{mark}{shown}{guess.why}")
+        place = _nearest(document, guess.field)
+        if place != guess.field:
+            shown = f"{guess.field} {guess.value}: "
+        comments.setdefault(place, []).append(f"{mark}{shown}{guess.why}")
     return comments
+
+
+def _nearest(document: dict[str, Any], field: str) -> str:
+    """Return the longest beginning of a path that the document has, "" for none."""
+    place: list[str] = []
+    inner: object = document
+    for part in field.split("."):
+        if not isinstance(inner, dict) or part not in inner:
+            break
+        inner = inner[part]
+        place.append(part)
+    return ".".join(place)

@@ -32,6 +32,8 @@ def _entry(
     shown = yaml.safe_dump({key: None}, allow_unicode=True).split(": null")[0].strip()
     below = any(other.startswith(f"{path}.") for other in comments)
     flow = _flow(value)
+    if isinstance(value, list) and len(flow) > _WIDTH and not isinstance(value[0], Mapping):
+        return [*lines, f"{indent}{shown}:", *(f"{indent}  - {_flow(part)}" for part in value)]
     if (
         not isinstance(value, Mapping)
         or not value

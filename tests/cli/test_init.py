@@ -40,6 +40,15 @@ def test_the_spec_is_written_and_every_choice_is_told(export: str, tmp_path: Pat
     assert checked.returncode == 0, checked.stderr
 
 
+def test_editors_are_pointed_to_a_schema_that_is_there(export: str, tmp_path: Path) -> None:
+    line = "# yaml-language-server: $schema=./spec.schema.json\n"
+    shopguide(tmp_path, "init", export, "--out", "shop.yaml")
+    assert "yaml-language-server" not in (tmp_path / "shop.yaml").read_text()
+    (tmp_path / "spec.schema.json").write_text("{}")
+    shopguide(tmp_path, "init", export, "--out", "shop.yaml", "--force")
+    assert (tmp_path / "shop.yaml").read_text().startswith(line)
+
+
 def test_json_has_files_guesses_warnings_and_counts(export: str, tmp_path: Path) -> None:
     done = shopguide(tmp_path, "init", export, "--name", "My shop", "--json")
     assert done.returncode == 0, done.stderr

@@ -1,12 +1,15 @@
 """`init` refuses what is broken, and what is odd it reads, chooses for, and tells."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shopguide.errors import ShopguideError
 from shopguide.onboarding import propose
 from tests.logs.corpus import CASES, Case
+from tests.onboarding.shapes import events, write
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -55,3 +58,22 @@ def test_a_log_of_a_few_moments_is_refused(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("user,item,type,time\n" + rows)
     with pytest.raises(ShopguideError, match="cannot be parted into three periods"):
         propose([str(tmp_path / "e.csv")])
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_that_is_empty_throughout_is_read_over(form: str, tmp_path: Path) -> None:
+    rows = [
+        {
+            "ts": e.at.isoformat(), "user_id": f"u{e.user}", "item_id": f"i{e.item}",
+            "action": e.kind, "coupon": None,
+        }
+        for e in events()
+    ]  # fmt: skip
+    path = tmp_path / f"e.{form}"
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        write(path, [list(rows[0]), *(list(row.values()) for row in rows)])
+    proposal = propose([str(path)])
+    assert proposal.summary.rows["events"] == len(rows)
+    assert "coupon" not in yaml.safe_load(proposal.text)["data"]["columns"].values()
