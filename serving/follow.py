@@ -12,7 +12,7 @@ from shopguide.bundle import Bundle, load_bundle
 from shopguide.bundle.pointer import Pointer, read_pointer
 from shopguide.errors import ShopguideError
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("shopguide.serving")
 
 _AGAIN = 30
 """Looks after which a bundle that was refused is tried again: it may have been mended."""

@@ -65,7 +65,7 @@ def metrics_page() -> Response:
     BentoML's own are switched off: they keep a series for every path that anybody asks for.
     """
     registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # BentoML sets it for its workers
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # set for workers: see metrics_folder
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")

@@ -14,7 +14,7 @@ from serving.rows import SHOWN_AT, TYPES, value_of
 from serving.schemas import Value
 from shopguide.bundle import Bundle, InputEntry
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("shopguide.serving")
 
 _SECONDS_AN_HOUR = 3600
 

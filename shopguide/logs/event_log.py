@@ -127,6 +127,9 @@ def _events(connection: duckdb.DuckDBPyConnection, data: EventLog) -> list[str]:
     """Create `events`: one row an event; a wide row is its impression and its outcomes."""
     logged = data.exposure.rule == "logged" and data.columns.request_id is not None
     request = "_list" if data.outcomes or logged else "NULL"
+    if logged and not data.outcomes:  # an event that names no request belongs to no list
+        view = quote(data.exposure.event)
+        request = f"CASE WHEN _request IS NOT NULL OR _kind = {view} THEN _list END"
     currency = "NULL" if data.currency is None else quote(data.currency)
     number = "coalesce(_event, _file_number || ':' || _line)"
 
@@ -175,9 +178,9 @@ def _forget_unshown(connection: duckdb.DuckDBPyConnection, most: float) -> list[
     if not number or number > most * named:
         return []
     connection.execute(f"UPDATE events SET request_id = NULL WHERE {unshown}")
-    return [
-        f"{number:,} events name a request that did not show their item: they lose the request."
-    ]
+    named_by = "1 event names" if number == 1 else f"{number:,} events name"
+    whose = "its item: it loses" if number == 1 else "their item: they lose"
+    return [f"{named_by} a request that did not show {whose} the request."]
 
 
 def _happened(text: str, data: EventLog) -> str:

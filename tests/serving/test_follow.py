@@ -82,6 +82,16 @@ def test_each_new_champion_takes_over_once_and_a_former_one_returns(
     assert _swaps("swapped") - before == 3
 
 
+def test_a_change_of_champion_is_told_where_the_service_logs(
+    follower: Follower, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="shopguide"):  # what the service sets, and no other
+        checksum, folder = home.make(0.1)
+        home.crown("7", checksum, folder)
+        assert follower.look()
+    assert f"champion 7: serving bundle {checksum[:12]}" in caplog.text
+
+
 @pytest.mark.parametrize("harm", ["changed", "missing", "another", "golden", "pointer"])
 def test_a_champion_that_cannot_be_trusted_is_refused_and_mended_is_followed(
     follower: Follower,

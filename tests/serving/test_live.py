@@ -291,7 +291,7 @@ def test_acknowledged_feedback_outlives_a_kill_and_is_prepared(tiny: Path, tmp_p
     summary = prepare_logs(check_text(text, where="spec"), tmp_path / "log")
     assert summary.rows == {"impressions": 120, "events": 201, "users": 40, "items": 4}
     assert summary.dropped == {}
-    assert any("1 events name a request that did not show" in note for note in summary.notes)
+    assert any("1 event names a request that did not show" in note for note in summary.notes)
     impressions = pq.read_table(tmp_path / "log" / "impressions.parquet").to_pylist()
     assert {row["position"] for row in impressions} == {1, 2, 3}
     assert {row["propensity"] for row in impressions} == {1.0}
