@@ -109,6 +109,30 @@ def test_logged_lists_keep_their_request_and_their_events_name_it(prepare: Prepa
     assert log.summary.dropped == {"shown again in the same request": 1}
 
 
+@pytest.mark.parametrize(
+    ("forged", "told"),
+    [
+        (0, None),
+        (1, "1 event names a request that did not show its item: it loses the request."),
+        (2, "2 events name a request that did not show their item: they lose the request."),
+    ],
+)
+def test_only_events_that_name_a_request_are_told_to_lose_it(
+    prepare: Prepare, forged: int, told: str | None
+) -> None:
+    row = "u1,{},{},2024-01-01 10:00:00,5,,{}\n"
+    rows = [row.format(f"i{n}", kind, "r1") for n in range(300) for kind in ("view", "buy")]
+    rows += [row.format("i1", "buy", "")]
+    rows += [row.format(f"i{n}", "buy", "never") for n in range(forged)]
+    log = prepare(
+        "user,item,type,time,price,session,req\n" + "".join(rows),
+        columns={"request_id": "req"},
+        exposure={"rule": "logged"},
+    )
+    assert [note for note in log.summary.notes if "request" in note] == ([told] if told else [])
+    assert log.rows("SELECT count(*) FROM events WHERE request_id IS NULL") == [(1 + forged,)]
+
+
 def test_context_columns_come_with_the_impression(prepare: Prepare) -> None:
     log = wide(
         prepare,
