@@ -36,8 +36,9 @@ class Log:
 
     Args:
         folder: where it is.
-        start: of the impressions.
-        end: of the events.
+        start: first impression.
+        last: last impression.
+        end: last event, which may come long after the last impression.
         impressions: rows.
         users: distinct.
         list_size: rows of a request, which nine in ten do not exceed.
@@ -47,6 +48,7 @@ class Log:
 
     folder: Path
     start: datetime
+    last: datetime
     end: datetime
     impressions: int
     users: int
@@ -56,8 +58,8 @@ class Log:
 
     @property
     def span(self) -> timedelta:
-        """From the first impression to the last event."""
-        return self.end - self.start
+        """From the first impression to the last."""
+        return self.last - self.start
 
 
 def read_log(connection: duckdb.DuckDBPyConnection, folder: Path, exposure: str) -> Log:
@@ -72,8 +74,9 @@ def read_log(connection: duckdb.DuckDBPyConnection, folder: Path, exposure: str)
         connection.execute(
             f"CREATE OR REPLACE VIEW {path.stem} AS FROM read_parquet({quote(str(path))})"
         )
-    start, shown, users = row(
-        connection, "SELECT min(shown_at), count(*), count(DISTINCT user_id) FROM impressions"
+    start, last, shown, users = row(
+        connection,
+        "SELECT min(shown_at), max(shown_at), count(*), count(DISTINCT user_id) FROM impressions",
     )
     (end,) = row(connection, 'SELECT max("at") FROM events')
     (size,) = row(
@@ -91,7 +94,8 @@ def read_log(connection: duckdb.DuckDBPyConnection, folder: Path, exposure: str)
         f"WHERE kind <> {quote(exposure)}",
     )
     return Log(
-        folder, start.astimezone(UTC), end.astimezone(UTC), shown, users, float(size),
+        folder, start.astimezone(UTC), last.astimezone(UTC), end.astimezone(UTC),
+        shown, users, float(size),
         {str(kind): int(number) for kind, number in kinds}, never / max(others, 1),
     )  # fmt: skip
 
@@ -133,7 +137,7 @@ def periods(
 ) -> dict[str, dict[str, datetime]]:
     """Cut the log so that the periods hold these shares of the impressions that count.
 
-    Those are the impressions whose window is over when their period ends.
+    Those are the impressions outside the gaps whose window is over when their period ends.
 
     Args:
         connection: as `read_log` left it.
@@ -142,7 +146,7 @@ def periods(
         gap: time between two periods, in which outcomes come in.
         window: after an impression, in which outcomes are credited to it.
     """
-    unit, history = _unit(log.span), timedelta(0)
+    unit, history = _unit(log.span - 2 * (gap + window)), timedelta(0)
     if log.span > 10 * unit:
         history = log.span / 10
     first = _rounded(log.start + history, unit) if history else log.start
@@ -157,34 +161,34 @@ def periods(
     grid = np.quantile(np.asarray(times, np.float64), np.linspace(0, 1, _GRID))
     middle, last = (
         _rounded(datetime.fromtimestamp(cut, UTC), unit)
-        for cut in _cuts(grid, parts, window.total_seconds())
+        for cut in _cuts(grid, parts, (gap + window).total_seconds())
     )
-    end = _rounded(log.end, unit) + unit
+    end = _rounded(log.end if window else log.last, unit) + unit
     return {
         name: {"start": _plain(start), "end": _plain(stop)}
         for name, start, stop in (
-            ("train", first, middle),
-            ("valid", middle + gap, last),
-            ("test", last + gap, end),
+            ("train", first, middle - gap),
+            ("valid", middle, last - gap),
+            ("test", last, end),
         )
     }
 
 
-def _cuts(grid: Floats, parts: Sequence[float], window: float) -> tuple[float, float]:
+def _cuts(grid: Floats, parts: Sequence[float], lost: float) -> tuple[float, float]:
     """Return where validation and test begin.
 
     Args:
         grid: quantiles of the times of the impressions that count, seconds, at equal steps.
         parts: shares of training and validation.
-        window: seconds before the end of a period whose impressions do not count.
+        lost: seconds before a cut whose impressions do not count: the gap, and a window.
     """
     shares = np.linspace(0, 1, len(grid))
     usable, middle, last = 1.0, float(grid[0]), float(grid[-1])
     for _ in range(20):  # what a period loses depends on where it ends
         last = float(np.interp(1 - usable * (1 - parts[0] - parts[1]), shares, grid))
-        before = float(np.interp(last - window, grid, shares))
+        before = float(np.interp(last - lost, grid, shares))
         middle = float(np.interp(before - usable * parts[1], shares, grid))
-        train = float(np.interp(middle - window, grid, shares))
+        train = float(np.interp(middle - lost, grid, shares))
         held = train + before - float(np.interp(middle, grid, shares))
         usable = (usable + held + 1 - float(np.interp(last, grid, shares))) / 2
     return middle, last
@@ -207,7 +211,12 @@ def outcome_gap(connection: duckdb.DuckDBPyConnection, exposure: str) -> timedel
 
 
 def _unit(span: timedelta) -> timedelta:
-    if span > timedelta(days=14):
+    """Return what periods of a log are rounded to.
+
+    Args:
+        span: length of the log without what gaps and windows take of it.
+    """
+    if span > timedelta(days=21):
         return timedelta(days=1)
     return timedelta(hours=1) if span > timedelta(days=2) else timedelta(minutes=1)
 

@@ -27,7 +27,7 @@ from shopguide.onboarding.tables import Table, find_events, read_tables
 from shopguide.spec import Spec, check_text
 
 _BAD_SHARE, _MOST_BAD = 0.001, 0.05
-_PARTS = ((0.7, 0.15), (0.6, 0.2), (0.5, 0.25), (0.34, 0.33))
+_PARTS = ((0.65, 0.15), (0.6, 0.2), (0.5, 0.25), (0.34, 0.33))
 _POOLS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440, 10_080)
 _POOLED_ROWS = 12
 _SMALL = 50_000
@@ -36,6 +36,8 @@ _LEAST_WINDOW = 0.1
 """Hours that are waited for the outcomes of logged rows, also where these come at once."""
 _ENOUGH = 100
 """Outcomes that the gate asks of the test period."""
+_ENOUGH_USERS = 200
+"""Users that it asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +328,7 @@ def _learnable(
         except ShopguideError:
             continue  # periods that overlap, in a log of a few moments
         found.append(_Trial(split, held, nested, list(trial["tasks"])))
-        if found[-1].merit()[1] >= _ENOUGH and found[-1].merit()[0] == len(trial["tasks"]):
+        if found[-1].merit()[1] >= 1 and found[-1].merit()[0] == len(trial["tasks"]):
             break
     best = max(found, key=_Trial.merit, default=None)
     if best is None or not best.merit()[0]:
@@ -344,18 +346,28 @@ def _learnable(
         draft.tell(f"tasks.{kind}", "left out", why, sure=False)
     kept = [kind for kind in kinds if kind not in dropped]
     shown = ", ".join(f"{part} {h.rows:,} rows of {h.users:,} users" for part, h in held.items())
-    draft.tell("split", "by time", f"shares of the impressions: {shown}")
+    between = f"; {_length(gap)} between them, in which outcomes come in" if gap else ""
+    draft.tell("split", "by time", f"shares of the impressions: {shown}{between}")
     fewest = min(held["test"].positives[kind] for kind in kept)
-    if fewest < _ENOUGH:
-        why = (
-            f"the test period has {fewest} outcomes of the rarest task, and the gate asks for "
-            f"{_ENOUGH}: it will find no fair comparison until the log is longer"
-        )
-        draft.tell("gate", "too few outcomes", why, sure=False)
+    _gate_minima(draft, held["test"].users, fewest)
     return {
         "split": split,
         "tasks": _tasks(draft, kept, nested, held),
     } | ({"validation": limits} if (limits := _validation(draft, log, held)) else {})
+
+
+def _gate_minima(draft: _Draft, users: int, outcomes: int) -> None:
+    """Warn where the test period has less than the gate asks for."""
+    for what, number, enough, of in (
+        ("users", users, _ENOUGH_USERS, "users"),
+        ("outcomes", outcomes, _ENOUGH, "outcomes of the rarest task"),
+    ):
+        if number < enough:
+            why = (
+                f"the test period has {number} {of}, and the gate asks for {enough}: it will find "
+                "no fair comparison until the log is longer"
+            )
+            draft.tell("gate", f"too few {what}", why, sure=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,10 +379,17 @@ class _Trial:
     nested: set[tuple[str, str]]
     tasks: list[str]
 
-    def merit(self) -> tuple[int, int]:
-        """Return how many tasks can be learnt, and the test outcomes of the rarest of them."""
+    def merit(self) -> tuple[int, float]:
+        """Return how many tasks can be learnt, and how much of what the gate asks there is.
+
+        1 is enough users, and enough outcomes of the rarest task, in the test period.
+        """
         good = [task for task in self.tasks if _in_every(self.held, task)]
-        return len(good), min((self.held["test"].positives[task] for task in good), default=0)
+        if not good:
+            return 0, 0.0
+        test = self.held["test"]
+        fewest = min(test.positives[task] for task in good)
+        return len(good), min(fewest / _ENOUGH, test.users / _ENOUGH_USERS)
 
 
 def _in_every(held: dict[str, measure.Outcomes], task: str) -> bool:
