@@ -16,20 +16,33 @@ _TEMPLATE = Path(__file__).with_name("templates") / "page.html"
 _EXAMPLES = 10  # items
 
 
-def page(bundle: Bundle) -> Response:
-    """Return the page of a model. It loads nothing, and its policy forbids that it could."""
+def page(bundle: Bundle, *, keyed: bool) -> Response:
+    """Return the page of a model. It loads nothing, and its policy forbids that it could.
+
+    Args:
+        bundle: the model.
+        keyed: whether the service asks for a key; else the page has no field for one.
+    """
     text = _html(
         bundle.spec.title or bundle.manifest.name,
         bundle.manifest.version,
         json.dumps(_examples(bundle)),
+        json.dumps({name: task.title for name, task in bundle.spec.tasks.items() if task.title}),
+        keyed,
     )
     return Response(text, media_type="text/html; charset=utf-8", headers=_headers(text))
 
 
 @lru_cache(maxsize=4)
-def _html(title: str, version: str, examples: str) -> str:
+def _html(title: str, version: str, examples: str, titles: str, keyed: bool) -> str:
     text = _TEMPLATE.read_text(encoding="utf-8")
-    words = {"TITLE": escape(title), "VERSION": escape(version), "EXAMPLES": escape(examples)}
+    words = {
+        "TITLE": escape(title),
+        "VERSION": escape(version),
+        "EXAMPLES": escape(examples),
+        "TITLES": escape(titles),
+        "KEY": "" if keyed else " hidden",
+    }
     for name, value in words.items():
         text = text.replace("{{" + name + "}}", value)
     return text

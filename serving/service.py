@@ -126,7 +126,7 @@ class Ranking:
             },
             queries=frozenset({"/explain"}),
             pages={
-                "/": lambda: page(self._ranker.bundle),
+                "/": lambda: page(self._ranker.bundle, keyed=bool(keys.digests)),
                 "/openapi.json": lambda: json_response(document),
                 "/docs.json": lambda: json_response(document),
                 "/metrics": metrics_page,

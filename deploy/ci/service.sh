@@ -28,12 +28,15 @@ bento_folder() {
     local named=${BENTO:-runs/bento/bento.txt}
     [ -z "${BUNDLE:-}" ] || named=$OUT/bento.txt
     if [ -f "$named" ]; then named=$(tail -n 1 "$named"); fi
-    [ -f "$named/bento.yaml" ] || fail "$named: no built Bento there. Run \`shopguide package\`, or set BENTO or BUNDLE."
+    if [ ! -f "$named/bento.yaml" ]; then
+        [ -z "${BUNDLE:-}" ] || fail "$named: no Bento was built from BUNDLE yet. Run \`deploy/ci/service.sh build\` first."
+        fail "$named: no built Bento there. Run \`shopguide package\`, or set BENTO or BUNDLE."
+    fi
     echo "$named"
 }
 
 image() { # the name of the Bento is that of the image; its version, of bundle and service, is the tag
-    local folder; folder=$(bento_folder)
+    local folder; folder=$(bento_folder) || exit
     echo "${REPOSITORY:-shopguide}/$(sed -n 's/^name: //p' "$folder/bento.yaml"):$(sed -n 's/^version: //p' "$folder/bento.yaml")"
 }
 
@@ -48,7 +51,7 @@ bento = build_bento(load_bundle(sys.argv[1]).spec, sys.argv[1])
 print(bento.tag, bento.path, sep="\n")
 PYTHON
     fi
-    local folder tag; folder=$(bento_folder); tag=$(image)
+    local folder tag; folder=$(bento_folder) || exit; tag=$(image) || exit
     deploy/images/build.sh serve
     DOCKER_BUILDKIT=1 docker build --quiet --network none --file deploy/images/Dockerfile.bento \
         --build-arg "SERVE=$serve_image" --build-arg "TAG=${tag##*:}" \
@@ -58,7 +61,7 @@ PYTHON
 }
 
 smoke() {
-    local tag container result=0; tag=$(image)
+    local tag container result=0; tag=$(image) || exit
     container=$(docker run --detach --network none --read-only --tmpfs /tmp --tmpfs /state:mode=1777 \
         --cap-drop ALL --security-opt no-new-privileges --memory 1g --pids-limit 200 \
         --env SHOPGUIDE_API_KEY=a-key-for-this-smoke-test-only "$tag")
@@ -70,7 +73,7 @@ smoke() {
 }
 
 sbom() {
-    local tag; tag=$(image)
+    local tag; tag=$(image) || exit
     docker run --rm --interactive --network none "$tag" python3 - "$tag" < deploy/ci/sbom.py > "$OUT/sbom.json"
     "$python" deploy/ci/provenance.py "$tag" "$(docker image inspect --format '{{.Id}}' "$tag")" "$(bento_folder)" > "$OUT/provenance.json"
     echo "$OUT/sbom.json $OUT/provenance.json"
@@ -78,7 +81,7 @@ sbom() {
 
 push() {
     [ -n "${REGISTRY:-}" ] || fail "REGISTRY is not set: name the registry and repository, as in registry.example/shop/ranking."
-    local tag target; tag=$(image); target="$REGISTRY:${tag##*:}"
+    local tag target; tag=$(image) || exit; target="$REGISTRY:${tag##*:}"
     docker tag "$tag" "$target"
     docker push --quiet "$target" >/dev/null
     docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$target" | grep "^$REGISTRY@" | head -1 | tee "$OUT/pushed.txt"

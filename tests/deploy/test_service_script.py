@@ -120,6 +120,16 @@ def test_what_is_missing_is_said(step: str, settings: dict[str, str], says: str)
     assert says in done.stderr
 
 
+@pytest.mark.parametrize("step", ["smoke", "sbom"])
+def test_a_step_before_build_says_one_thing_and_stops(step: str, tmp_path: Path) -> None:
+    done = run(SCRIPT, step, BUNDLE=str(tmp_path), OUT=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{tmp_path}/bento.txt: no Bento was built from BUNDLE yet. "
+        "Run `deploy/ci/service.sh build` first."
+    ]
+
+
 KUBECTL = """#!/bin/sh
 echo "$@" >> "{log}"
 case "$*" in *"rollout status"*) exit {status};; esac

@@ -13,8 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from serving.page import page
-from shopguide.bundle import Bundle
-from tests.serving.live import Live
+from shopguide.bundle import Bundle, load_bundle
+from tests.serving.live import SPEC, Live, solved_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.browser]
 
@@ -80,15 +80,37 @@ def test_a_mistake_is_told_where_it_was_made(chrome: Chrome, live: Live) -> None
     fill(chrome, user="u", items="a\na")
     chrome.find_element(By.ID, "rank").click()
     assert wait(chrome, "error").startswith("items: 'a' stands more than once")
-    fill(chrome, items="a", weights="clicks=1")
+    fill(chrome, items="a")
+    chrome.find_element(By.ID, "rank").click()
+    wait(chrome, "heading")
+    fill(chrome, weights="clicks=1")
     chrome.find_element(By.ID, "rank").click()
     WebDriverWait(chrome, 20).until(
         lambda c: c.find_element(By.ID, "error").text.startswith("weights.clicks: no such task")
     )
+    assert not chrome.find_element(By.ID, "result").is_displayed(), "it answers another question"
+
+
+def test_a_key_is_asked_for_only_where_the_service_does(chrome: Chrome, live: Live) -> None:
+    chrome.get(f"http://127.0.0.1:{live.port}/")
+    assert not chrome.find_element(By.ID, "key").is_displayed()
+
+
+@pytest.mark.parametrize(("keyed", "field"), [(True, "<label>Key"), (False, "<label hidden>Key")])
+def test_the_page_knows_whether_there_is_a_key(
+    tiny_bundle: Bundle, keyed: bool, field: str
+) -> None:
+    assert field in bytes(page(tiny_bundle, keyed=keyed).body).decode()
+
+
+def test_tasks_are_called_by_their_titles(tmp_path: Path) -> None:
+    titled = SPEC.replace("event: click}", 'event: click, title: "opened <it>"}', 1)
+    text = bytes(page(load_bundle(solved_bundle(tmp_path, titled)), keyed=False).body).decode()
+    assert "&quot;click&quot;: &quot;opened &lt;it&gt;&quot;" in text
 
 
 def test_the_page_may_load_and_run_nothing_but_itself(tiny_bundle: Bundle) -> None:
-    response = page(tiny_bundle)
+    response = page(tiny_bundle, keyed=False)
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
