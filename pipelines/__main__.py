@@ -58,9 +58,12 @@ def compile_(
 @app.command()
 def run(
     spec: SpecPath,
-    out: Annotated[Path, typer.Option(help="Directory of the results.", file_okay=False)] = Path(
-        "runs/latest"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of the results; none: runs/ and the spec file's name.", file_okay=False
+        ),
+    ] = None,
     overrides: Overrides = None,
     profile: Profile = None,
     resume: Annotated[
@@ -70,6 +73,7 @@ def run(
 ) -> None:
     """Run logs → features → model → gate → Bento → champion from the compiled YAML."""
     from pipelines.local_run import run_locally
+    from pipelines.outcome import results_of
     from pipelines.summary import print_summary
     from shopguide.spec import load_spec
 
@@ -77,8 +81,9 @@ def run(
     # bound to today's streams: while kfp runs, what goes to sys.stdout goes to its log
     screen = console(sys.stderr if as_json else sys.stdout)
     shown = f"{loaded.name}, profile {loaded.profile}" if loaded.profile else loaded.name
-    screen.print(f"{shown} → {out}", highlight=False)
-    result = run_locally(loaded, out, screen, resume=resume)
+    results = out or results_of(spec)
+    screen.print(f"{shown} → {results}", highlight=False)
+    result = run_locally(loaded, results, screen, resume=resume)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -53,6 +53,15 @@ class RunResult:
         return asdict(self) | {"steps": steps}
 
 
+def results_of(spec: Path) -> Path:
+    """Return where a run's results go if nobody says: each spec file has a folder of its own.
+
+    Args:
+        spec: path of the spec file.
+    """
+    return Path("runs") / spec.stem
+
+
 _DECISION = ("decision.json", "report.html", "report.md")
 _FILES = (*_DECISION, "data.html", "bento.txt")
 _FOLDERS = {"model": "bundle.json", "training_set": "training_set.json"}  # each with its marker
@@ -96,7 +105,7 @@ def keep_data_page(root: Path, out: Path) -> Path | None:
 def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunResult:
     """Bring the newest outputs of the steps from kfp's layout to where a user looks for them.
 
-    The next run writes over them; the decision is kept in `history/RUN_ID` too.
+    The next run writes over them; decision and pages are kept in `history/RUN_ID` too.
 
     Args:
         root: kfp's pipeline root of this run id.
@@ -110,6 +119,8 @@ def gather(root: Path, out: Path, run_id: str, events: list[StepEvent]) -> RunRe
     for name in _DECISION:
         shutil.copyfile(gate / name, out / name)
         shutil.copyfile(gate / name, kept / name)
+    if (out / "data.html").exists():  # of this run: `clear` has removed any former one
+        shutil.copyfile(out / "data.html", kept / "data.html")
     _replace_tree(_output(root, "solve-objective", "solved"), out / "model")
     training_set = _output(root, "materialize-features", "training_set")
     _replace_tree(training_set, out / "training_set", copy=_link)

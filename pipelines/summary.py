@@ -50,7 +50,10 @@ def _verdict(result: RunResult, decision: dict[str, object]) -> str:
         return f"[bold green]PROMOTED[/] as champion version {result.champion_version}"
     if decision["verdict"] == "promote":
         return "[bold red]NOT PROMOTED[/]: the gate said yes, but the Bento was not blessed"
-    return f"[bold yellow]REFUSED[/]: the champion stays ({result.champion_version or 'none yet'})"
+    stays = "the champion stays ({})".format(result.champion_version or "none yet")
+    if decision["verdict"] == "invalid":  # the words of the report's headline
+        return f"[bold yellow]NO FAIR COMPARISON[/]: {stays}"
+    return f"[bold yellow]REFUSED[/]: {stays}"
 
 
 def _goals(decision: dict[str, dict[str, dict[str, float]]], total: dict[str, float]) -> Table:

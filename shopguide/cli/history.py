@@ -20,6 +20,10 @@ _NARROW = 110
 """Columns of a terminal below which reasons stand on a line of their own."""
 
 
+_WORDS = {"invalid": "no fair comparison"}
+"""Kinds that a person reads by another name: the words of the report and of the terminal."""
+
+
 def history(
     spec: SpecPath = DEFAULT_SPEC,
     overrides: Overrides = None,
@@ -46,10 +50,10 @@ def history(
 def _entry(entry: "HistoryEntry") -> str:
     gain, lower, against = entry.gain, entry.lower, "champion"
     if gain is None:
-        gain, lower, against = entry.baseline_gain, entry.baseline_lower, "baseline"
+        gain, lower, against = entry.baseline_gain, entry.baseline_lower, "popularity"
     return _row(
         f"{entry.at:%Y-%m-%d %H:%M:%S}",
-        entry.kind,
+        _WORDS.get(entry.kind, entry.kind),
         f"{entry.version or '–'}{' ← champion' if entry.is_champion else ''}",
         _percent(gain),
         _percent(lower),
@@ -61,7 +65,8 @@ def _entry(entry: "HistoryEntry") -> str:
 def _row(when: str, *rest: str) -> str:
     """Return a line that a terminal of 80 columns holds; there, reasons stand below it."""
     what, version, gain, lower, against, reasons = rest
-    line = f"{when:<21}{what:<10}{version:<14}{gain:>10}{lower:>10}  {against:<10}"
+    room = 22 - max(len(what), 9)  # a long word takes from the version, which it has none of
+    line = f"{when:<21}{what:<9} {version:<{room}} {gain:>10}{lower:>10}  {against:<10}"
     if not reasons:
         return line.rstrip()
     return f"{line}{reasons}" if stdout.width >= _NARROW else f"{line.rstrip()}\n  {reasons}"

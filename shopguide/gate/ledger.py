@@ -78,11 +78,12 @@ class PastDecision:
 
     Args:
         at: when, ISO 8601 in UTC.
-        kind: promoted, refused, failed or rollback.
+        kind: promoted, refused, invalid, failed or rollback.
         version: of the champion that it made, if any.
         gain: estimate of J − 1; None where nothing was compared.
         lower: its lower bound.
         reasons: codes, or what was said.
+        against: what `gain` is measured against: champion, or popularity where there was none yet.
     """
 
     at: str
@@ -91,6 +92,7 @@ class PastDecision:
     gain: float | None
     lower: float | None
     reasons: tuple[str, ...]
+    against: str = "champion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,9 @@ def _before(decision: Decision) -> str:
     for past in decision.ledger.history[:_SHOWN]:
         version = f", version {past.version}" if past.version else ""
         gain = "" if past.gain is None else f", J − 1 {percent(past.gain)}"
+        gain += (
+            "" if past.gain is None or past.against == "champion" else f" against {past.against}"
+        )
         why = f" ({', '.join(past.reasons)})" if past.reasons else ""
         lines.append(f"{moment(past.at)}: {kind(past.kind)}{version}{gain}{why}")
     return _listed("Runs before, and the error they share", lines)

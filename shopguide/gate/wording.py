@@ -99,6 +99,7 @@ def guard_name(guard: Guard, decision: Decision) -> str:
 KINDS = {
     "promoted": "✓ promoted",
     "refused": "✗ refused",
+    "invalid": "⚠ no fair comparison",
     "failed": "! failed",
     "rollback": "↩ rolled back",
 }

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ class HistoryEntry:
 
     Args:
         at: when, UTC.
-        kind: promoted, refused, failed or rollback.
+        kind: promoted, refused, invalid (no fair comparison was possible), failed or rollback.
         version: of the champion that it made; None when the champion stayed.
         gain: estimate of J − 1 against the champion; None where none was compared with.
         lower: its lower bound.
@@ -34,7 +34,7 @@ class HistoryEntry:
         baseline_lower: its lower bound.
         reasons: reason codes, or what was said.
         checksum: of the challenger's bundle.
-        is_champion: whether its version serves now.
+        is_champion: whether it made the champion that serves now; true of one entry at most.
     """
 
     at: datetime
@@ -137,7 +137,12 @@ def history(spec: Spec) -> list[HistoryEntry]:
         return []
     client = open_client(spec)
     now = champion(client, spec)
-    return [_entry(run, None if now is None else now.version) for run in _runs(client, spec)]
+    entries = [_entry(run) for run in _runs(client, spec)]
+    for place, entry in enumerate(entries):  # after a rollback, older entries made it too
+        if now is not None and entry.version == now.version:
+            entries[place] = replace(entry, is_champion=True)
+            break
+    return entries
 
 
 def read_ledger(spec: Spec) -> Ledger:
@@ -153,14 +158,19 @@ def read_ledger(spec: Spec) -> Ledger:
         return Ledger()
     client = open_client(spec)
     runs = _runs(client, spec)
-    entries = [_entry(run, None) for run in runs[:_SHOWN]]
+    entries = [_entry(run) for run in runs[:_SHOWN]]
     return Ledger(
         looks=tuple(look for run in reversed(runs) if (look := _look(run)) is not None),
-        history=tuple(
-            PastDecision(_iso(e.at), e.kind, e.version, e.gain, e.lower, tuple(e.reasons))
-            for e in entries
-        ),
+        history=tuple(map(_past, entries)),
     )
+
+
+def _past(entry: HistoryEntry) -> PastDecision:
+    gain, lower, against = entry.gain, entry.lower, "champion"
+    if gain is None and entry.baseline_gain is not None:
+        gain, lower, against = entry.baseline_gain, entry.baseline_lower, "popularity"
+    head = (_iso(entry.at), entry.kind, entry.version)
+    return PastDecision(*head, gain, lower, tuple(entry.reasons), against)
 
 
 def decision_tags(decision: Decision) -> dict[str, str]:
@@ -251,20 +261,20 @@ def _started(run: Any) -> datetime:  # noqa: ANN401 - MLflow's Run
     return datetime.fromtimestamp((run.info.start_time or time.time() * 1000) / 1000, UTC)
 
 
-def _entry(run: Any, champion_version: str | None) -> HistoryEntry:  # noqa: ANN401 - MLflow's Run
+def _entry(run: Any) -> HistoryEntry:  # noqa: ANN401 - MLflow's Run
     tags, metrics = run.data.tags, run.data.metrics
-    version = tags.get("version")
+    unfair = tags["kind"] == "refused" and tags.get("verdict") == "invalid"
     said = tags.get("reasons", "")
     codes = tags["kind"] in ("promoted", "refused")  # what people and steps say may hold commas
     return HistoryEntry(
         at=_started(run),
-        kind=tags["kind"],
-        version=version,
+        kind="invalid" if unfair else tags["kind"],
+        version=tags.get("version"),
         gain=metrics.get("gain_estimate"),
         lower=metrics.get("gain_lower"),
         baseline_gain=metrics.get("baseline_gain_estimate"),
         baseline_lower=metrics.get("baseline_gain_lower"),
         reasons=tuple(filter(None, said.split(", ") if codes else [said])),
         checksum=tags.get("checksum"),
-        is_champion=version is not None and version == champion_version,
+        is_champion=False,
     )

@@ -34,8 +34,22 @@ def test_captured_every_entry_is_one_line(
     assert failed.startswith("2026-01-02 03:04:05  failed")
     assert refused.split()[3:] == ["–", "-10.00", "%", "-20.00", "%", "champion", "x"]
     assert promoted.split()[2:] == [
-        *("promoted", "12", "←", "champion", "+60.00", "%", "+50.00", "%", "baseline"),
+        *("promoted", "12", "←", "champion", "+60.00", "%", "+50.00", "%", "popularity"),
     ]
+
+
+def test_an_unfair_comparison_has_the_words_of_the_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    unfair = HistoryEntry(at, "invalid", None, -0.1, -0.2, None, None, (), None, is_champion=False)
+    fair = HistoryEntry(at, "refused", None, -0.1, -0.2, None, None, (), None, is_champion=False)
+    monkeypatch.setattr("shopguide.registry.history", lambda _: [unfair, fair])
+    monkeypatch.setattr(history.stdout, "_width", 1000)
+    history.history()
+    lines = capsys.readouterr().out.splitlines()
+    assert "no fair comparison" in lines[1]
+    assert lines[1].index("-10.00") == lines[2].index("-10.00")
 
 
 def test_in_a_narrow_terminal_reasons_stand_below(

@@ -87,6 +87,7 @@ def known(champion: Path) -> Ledger:
             PastDecision(at(2), "refused", None, 0.004, -0.01, ("gain_not_shown",)),
             PastDecision(at(1), "rollback", "1", None, None, ("the page was empty",)),
             PastDecision(at(1), "promoted", "2", 0.041, 0.012, ()),
+            PastDecision(at(1), "invalid", None, 0.63, 0.57, ("too_few_users",), "popularity"),
         ),
     )
 
@@ -274,6 +275,8 @@ def test_the_page_shows_what_else_there_is_to_know(rich: tuple[Path, Decision]) 
         "4 were compared on this test period, 3 of them here",
         "this is run 3",
         "↩ rolled back",
+        "⚠ no fair comparison",
+        "against popularity",
         "the data is invalid",
     ):
         assert words in page.text

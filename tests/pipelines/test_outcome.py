@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.outcome import RunResult, clear, gather
+from pipelines.outcome import RunResult, clear, gather, results_of
 from pipelines.progress import StepEvent
 from pipelines.summary import print_summary, shown
 from shopguide.errors import ShopguideError
@@ -59,6 +59,21 @@ def test_the_next_run_writes_over_all_but_the_earlier_decision(tmp_path: Path) -
         assert (kept / "report.html").read_text() == run_id
 
 
+def test_the_page_about_the_data_is_kept_with_its_decision(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for run_id in ("r1", "r2"):
+        clear(out)
+        (out / "data.html").write_text(f"data of {run_id}")
+        gather(_left(tmp_path / run_id, run_id), out, run_id, [StepEvent("a", "done")])
+    assert (out / "history" / "r1" / "data.html").read_text() == "data of r1"
+
+
+def test_every_spec_file_has_results_of_its_own() -> None:
+    assert results_of(Path("shops/a.yaml")) == Path("runs/a")
+    assert results_of(Path("shops/b.yaml")) == Path("runs/b")
+
+
 @pytest.mark.parametrize("folder", ["model", "training_set"])
 def test_what_no_run_has_written_is_not_written_over(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
@@ -73,6 +88,17 @@ def test_the_summary_says_whose_model_it_is(tmp_path: Path) -> None:
     print_summary(_gather(tmp_path, "r1"), Console(file=printed, width=300))
     assert "REFUSED: the champion stays (4)" in printed.getvalue()
     assert "out/model (the challenger's; `shopguide champion` has the other)" in printed.getvalue()
+
+
+def test_an_unfair_comparison_is_no_refusal(tmp_path: Path) -> None:
+    result = _gather(tmp_path, "r1")
+    unfair = _REFUSED | {"verdict": "invalid", "reasons": ["too_few_users"]}
+    assert result.decision is not None
+    Path(result.decision).write_text(json.dumps(unfair))
+    printed = io.StringIO()
+    print_summary(replace(result, champion_version=None), Console(file=printed, width=300))
+    assert "NO FAIR COMPARISON: the champion stays (none yet)" in printed.getvalue()
+    assert "REFUSED" not in printed.getvalue()
 
 
 def test_a_path_is_shown_as_it_would_be_typed(

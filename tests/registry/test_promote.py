@@ -87,6 +87,7 @@ def test_a_better_bundle_follows_and_a_rollback_returns(
     newest = history(spec)[0]
     assert (newest.kind, newest.version, newest.is_champion) == ("rollback", "1", True)
     assert newest.reasons == ("the page was empty",)
+    assert [e.is_champion for e in history(spec)] == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,15 @@ def test_refusals_and_failures_are_in_the_history(
     assert [entry.is_champion for entry in entries] == [False, False, True]
 
 
+def test_an_unfair_comparison_is_told_from_a_refusal(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    second = make_bundle(0.2)
+    record_refusal(spec, second, decide(second, first, "invalid"), reason="gate")
+    assert [entry.kind for entry in history(spec)] == ["invalid", "promoted"]
+    assert [past.kind for past in read_ledger(spec).history] == ["invalid", "promoted"]
+
+
 @pytest.mark.usefixtures("first")
 def test_a_first_promotion_has_its_gain_over_the_baseline(spec: Spec) -> None:
     (entry,) = history(spec)
@@ -266,6 +276,8 @@ def test_the_ledger_has_every_look_at_a_champion_in_their_order(
     assert ledger.of(checksums[second]).looks == ()  # the new champion starts afresh
     assert [past.kind for past in ledger.history] == ["promoted", "refused", "promoted"]
     assert ledger.history[1].reasons == ("gain_not_shown",)
+    assert [past.against for past in ledger.history] == ["champion", "champion", "popularity"]
+    assert ledger.history[2].gain == pytest.approx(0.02)
 
 
 def test_a_recorded_refusal_that_is_repeated_is_one_look(
