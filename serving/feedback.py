@@ -1,30 +1,17 @@
 """Stores feedback durably, once per event id, and closes files that prepare can read."""
 
-import logging
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
-from queue import Empty, Full, Queue
 
 from pydantic_core import to_json
 
-from serving.errors import RefusedError
 from serving.feedback_files import LinesFile
 from serving.feedback_index import FeedbackIndex
 from serving.feedback_rows import Row, Rows, requests_of
 from serving.schemas import FeedbackResponse
-
-_log = logging.getLogger("shopguide.serving")
-
-_WAITING = 256  # batches
-_TOGETHER = 64  # batches that one wait for the disk makes durable
-_SLEEP_SECONDS = 1.0
 
 Stored = FeedbackResponse
 
@@ -143,107 +130,8 @@ class FeedbackStore:
         return self._files[table]
 
 
-class FeedbackWriter:
-    """A thread that stores what others hand it; batches that wait together cost one fsync.
-
-    The store is opened by that thread, and opened again after a failure: a disk that was full or
-    away is used again when it is back.
-
-    Args:
-        open_store: opens the store.
-    """
-
-    def __init__(self, open_store: Callable[[], FeedbackStore]) -> None:
-        self._open = open_store
-        self._queue: Queue[tuple[Rows, Future[Stored]] | None] = Queue(_WAITING)
-        self._store: FeedbackStore | None = None
-        self._thread = threading.Thread(target=self._run, name="feedback", daemon=True)
-        self._thread.start()
-
-    def submit(self, rows: Rows) -> Future[Stored]:
-        """Hand over a batch; the future's result says that it is on the disk.
-
-        Raises:
-            RefusedError: too many wait already, or, from the future, it could not be stored.
-        """
-        future: Future[Stored] = Future()
-        try:
-            self._queue.put_nowait((rows, future))
-        except Full:
-            raise _not_stored("too much feedback is waiting for the disk") from None
-        return future
-
-    def close(self) -> None:
-        """Store what waits, and close all files."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._opened()
-        except (OSError, sqlite3.Error) as error:
-            _log.error("feedback cannot be stored: %s", type(error).__name__)
-        ended = False
-        while not ended:
-            jobs, ended = self._jobs()
-            try:
-                if jobs:
-                    self._store_jobs(jobs)
-                elif self._store is not None:
-                    self._store.close_old(everything=ended)
-            except (OSError, sqlite3.Error) as error:
-                _log.error("feedback files: %s", type(error).__name__)
-        if self._store is not None:
-            self._store.close()
-
-    def _jobs(self) -> tuple[list[tuple[Rows, Future[Stored]]], bool]:
-        """Wait for batches; return those that are there, and whether this is the end."""
-        jobs: list[tuple[Rows, Future[Stored]]] = []
-        wait: float | None = _SLEEP_SECONDS
-        while len(jobs) < _TOGETHER:
-            try:
-                job = self._queue.get(block=wait is not None, timeout=wait)
-            except Empty:
-                break
-            if job is None:
-                return jobs, True
-            jobs.append(job)
-            wait = None
-        return jobs, False
-
-    def _store_jobs(self, jobs: Sequence[tuple[Rows, Future[Stored]]]) -> None:
-        try:
-            answers = self._opened().store([rows for rows, _ in jobs])
-        except Exception as error:  # noqa: BLE001 - each waits for an answer, whatever happened
-            _log.error("feedback was not stored: %s: %s", type(error).__name__, _told(error))
-            if self._store is not None:
-                self._store.abandon()
-                self._store = None
-            for _, future in jobs:
-                future.set_exception(_not_stored("the feedback could not be stored"))
-            return
-        for (_, future), answer in zip(jobs, answers, strict=True):
-            future.set_result(answer)
-
-    def _opened(self) -> FeedbackStore:
-        if self._store is None:
-            self._store = self._open()
-        return self._store
-
-
 def _id(row: Row) -> str:
     return str(row["event_id"])
-
-
-def _told(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error))[:100]
-
-
-def _not_stored(message: str) -> RefusedError:
-    headers = {"Retry-After": "5"}
-    return RefusedError(
-        HTTPStatus.SERVICE_UNAVAILABLE, "", f"{message}; send it again", headers=headers
-    )
 
 
 def folder_of(home: Path) -> Path:

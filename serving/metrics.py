@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
@@ -32,6 +39,11 @@ PREDICTED = Histogram(
     "shopguide_predicted", "Predictions of candidates, by task.", ["task"], buckets=_PREDICTED
 )
 FEEDBACK = Counter("shopguide_feedback_rows", "Rows of feedback, by what became of them.", ["what"])
+FEEDBACK_TURN = Gauge(
+    "shopguide_feedback_turn_time",
+    "When the thread that stores feedback last began a turn, UNIX time; it does every second.",
+    multiprocess_mode="max",
+)
 
 
 @contextmanager

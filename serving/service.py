@@ -22,8 +22,9 @@ from starlette.responses import Response
 from serving.auth import keys_of, listening, require_key_outside
 from serving.door import BODY, Door, Policy
 from serving.errors import FAILED, RefusedError, json_response, note
-from serving.feedback import FeedbackStore, FeedbackWriter, Options, folder_of
+from serving.feedback import FeedbackStore, Options, folder_of
 from serving.feedback_rows import Rules
+from serving.feedback_writer import FeedbackWriter
 from serving.follow import Follower
 from serving.ids import AnsweredRequests, hashed
 from serving.limits import RateLimiter
@@ -170,6 +171,10 @@ class Ranking:
             SECONDS.labels("feedback").observe(time.perf_counter() - started)
         _count(stored)
         return json_response(stored)
+
+    def __is_ready__(self) -> bool:
+        """Say for /readyz whether feedback can be stored: its thread lives and does not hang."""
+        return self._feedback.works
 
     @bentoml.on_shutdown
     def close(self) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from serving.errors import RefusedError
-from serving.feedback import FeedbackStore, FeedbackWriter, Options
+from serving.feedback import FeedbackStore, Options
 from serving.feedback_rows import Rows, Rules
 from serving.rows import BadRequestError
 from serving.schemas import FeedbackRequest, RankedItem, RankRequest, RankResponse
@@ -229,30 +228,6 @@ def test_a_full_disk_stores_nothing_and_is_told(
     (answer,) = store.store([rows("b")])
     assert answer.stored == 1
     assert ids(tmp_path) == ["a", "b"]
-
-
-def test_the_writer_opens_the_store_again_when_the_disk_is_back(tmp_path: Path) -> None:
-    folder = tmp_path / "feedback"
-    folder.write_text("in the way")
-    writer = FeedbackWriter(lambda: FeedbackStore(folder, Options()))
-    with pytest.raises(RefusedError) as caught:
-        writer.submit(rows("a")).result(10)
-    assert caught.value.status == 503
-    assert str(folder) not in str(caught.value)
-    folder.unlink()
-    assert writer.submit(rows("a")).result(10).stored == 1
-    writer.close()
-    assert ids(tmp_path, "*.jsonl") == ["a"]
-
-
-def test_many_batches_at_once_are_all_answered(tmp_path: Path) -> None:
-    writer = FeedbackWriter(lambda: FeedbackStore(tmp_path / "feedback", Options()))
-    waiting = [writer.submit(rows(f"e{n}", f"e{n + 1}")) for n in range(200)]
-    stored = [future.result(30) for future in waiting]
-    writer.close()
-    assert sum(answer.stored for answer in stored) == 201
-    assert sum(answer.duplicates for answer in stored) == 199
-    assert len(ids(tmp_path, "*.jsonl")) == 201
 
 
 _WRITES = """
