@@ -76,6 +76,7 @@ class FeedbackStore:
                         sizes[table] = file.size
                         file.append(b"".join(to_json(row) + b"\n" for row in rows))
                         self._index.indexed(file.path, file.size)
+                self._index.require_in_place()
                 named = [row["request_id"] for row in new.impressions]
                 self._index.add(day, map(_id, [*new.impressions, *new.events]), named)
         except BaseException:

@@ -6,6 +6,7 @@
 The date is that of receipt, UTC, so a day that is over never changes.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -44,13 +45,15 @@ class LinesFile:
         """Append whole lines and wait until they are on the disk; all of them, or none.
 
         Raises:
-            OSError: they could not be written; the file is as it was.
+            OSError: they could not be written, or the file is no longer where it was; it is as it
+                was.
         """
         try:
             view = memoryview(lines)
             while view:
                 view = view[os.write(self._descriptor, view) :]
             os.fsync(self._descriptor)
+            require_in_place(self.path, os.fstat(self._descriptor))
         except OSError:
             self.back_to(self.size)
             raise
@@ -77,6 +80,20 @@ class LinesFile:
         sync_folder(self.path.parent)
         os.close(self._descriptor)
         return closed
+
+
+def require_in_place(path: Path, opened: os.stat_result) -> None:
+    """Refuse to write into an opened file that was deleted or moved: nobody would find it again.
+
+    Raises:
+        FileNotFoundError: the path does not name that file now.
+    """
+    try:
+        in_place = os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        in_place = False
+    if not in_place:
+        raise FileNotFoundError(errno.ENOENT, f"{path.name} was deleted or moved while it was open")
 
 
 def files_of(folder: Path, since: str) -> Iterator[Path]:

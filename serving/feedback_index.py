@@ -6,14 +6,18 @@ folder apart, of this process and of others.
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from serving.feedback_files import OPEN, closed_path, files_of, take_over
+from serving.feedback_files import OPEN, closed_path, files_of, require_in_place, take_over
 from serving.feedback_rows import IMPRESSION
+from serving.metrics import FEEDBACK
+
+_log = logging.getLogger("shopguide.serving")
 
 _WAIT_SECONDS = 10.0
 _AT_ONCE = 500  # parameters of one statement
@@ -39,13 +43,14 @@ class FeedbackIndex:
     """
 
     def __init__(self, folder: Path, *, today: date, remember_days: float) -> None:
-        self._folder = folder
+        self._folder, self._path = folder, folder / "index.db"
         self._connection = sqlite3.connect(
-            folder / "index.db",
+            self._path,
             timeout=_WAIT_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
+        self._opened = self._path.stat()
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_TABLES)
@@ -85,6 +90,14 @@ class FeedbackIndex:
         name = str(closed_path(path).relative_to(self._folder))
         self._connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (name, size))
 
+    def require_in_place(self) -> None:
+        """Refuse to go on with an index that was deleted or moved.
+
+        Raises:
+            FileNotFoundError: it was.
+        """
+        require_in_place(self._path, self._opened)
+
     def close(self) -> None:
         """Close the index."""
         self._connection.close()
@@ -116,11 +129,33 @@ class FeedbackIndex:
 
     def _read(self, file: Path) -> None:
         day = file.parent.name.removeprefix("date=")
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                shown = [row["request_id"]] if row["kind"] == IMPRESSION else []
-                self.add(day, [row["event_id"]], shown)
+        bad: list[int] = []
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    events, requests = _ids_of(line)
+                except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                    bad.append(number)
+                else:
+                    self.add(day, events, requests)
+        if bad:
+            FEEDBACK.labels("unreadable").inc(len(bad))
+            _log.error(
+                "%s: %d lines cannot be read and are passed over, the first is line %d",
+                file.relative_to(self._folder),
+                len(bad),
+                bad[0],
+            )
+
+
+def _ids_of(line: bytes) -> tuple[list[str], list[str]]:
+    """Return the event of a line, and the request if it is an impression's."""
+    row = json.loads(line)
+    event, shown = row["event_id"], row["kind"] == IMPRESSION
+    requests = [row["request_id"]] if shown else []
+    for one in (event, *requests):
+        one.encode()  # fails for what is no text
+    return [event], requests
 
 
 def _key(text: str) -> bytes:

@@ -230,6 +230,22 @@ def test_a_full_disk_stores_nothing_and_is_told(
     assert ids(tmp_path) == ["a", "b"]
 
 
+@pytest.mark.parametrize("line", [b"{torn", b"[]", b'{"event_id": 5, "kind": "click"}', b"\xff"])
+def test_a_line_that_cannot_be_read_is_passed_over(
+    opened: Opener, tmp_path: Path, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opened()
+    store.store([rows("a", "b")])
+    store.close()
+    (file,) = (tmp_path / "feedback").rglob("*.jsonl")
+    first, second = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join([first, line, second, b""]))
+    (answer,) = opened().store([rows("a", "b", "c")])
+    assert (answer.stored, answer.duplicates) == (1, 2)
+    assert f"{file.name}: 1 lines cannot be read" in caplog.text
+    assert "line 2" in caplog.text
+
+
 _WRITES = """
 import sys
 from pathlib import Path

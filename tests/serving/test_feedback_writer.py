@@ -116,6 +116,19 @@ def test_the_thread_outlives_whatever_goes_wrong(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("gone", ["", "events", "index.db"])
+def test_nothing_is_acknowledged_into_what_was_deleted(tmp_path: Path, gone: str) -> None:
+    folder = tmp_path / "feedback"
+    writer = FeedbackWriter(lambda: FeedbackStore(folder, Options()))
+    assert writer.submit(rows("a")).result(10).stored == 1
+    (folder / gone).rename(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match="could not be stored"):
+        writer.submit(rows("b")).result(10)
+    assert writer.submit(rows("b")).result(10).stored == 1
+    writer.close()
+    assert ids(tmp_path) == ["a", "b"] if gone == "index.db" else ["b"]
+
+
 def _eventually_stored(writer: FeedbackWriter, batch: Rows) -> bool:
     """Submit until it is taken: a batch is answered a moment before its place is free."""
     for _ in range(100):
