@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from serving.rows import BadRequestError
+from serving.rows import BadRequestError, value_of
 from serving.schemas import (
     Event,
     FeedbackRequest,
@@ -53,13 +53,13 @@ class Rules:
     Args:
         kinds: canonical kinds of event.
         priced: those of them whose value is summed, and must be there.
-        context: columns of an impression.
+        context: kinds of an impression's columns, those of the model's inputs.
         currency: of all money; None: any.
     """
 
     kinds: frozenset[str]
     priced: frozenset[str]
-    context: frozenset[str]
+    context: Mapping[str, str]
     currency: str | None
 
     @classmethod
@@ -74,7 +74,7 @@ class Rules:
         return cls(
             kinds=frozenset(kinds),
             priced=frozenset(priced),
-            context=frozenset({*spec.features.context, "place_id"}),
+            context={"place_id": "categorical"} | dict(spec.features.context),
             currency=data.currency if isinstance(data, EventLog) else None,
         )
 
@@ -95,8 +95,6 @@ class Rules:
             if name not in self.context:
                 known = ", ".join(sorted(self.context))
                 raise BadRequestError(f"{path}.context.{name}", f"no such column; known: {known}")
-            if isinstance(row.context[name], list):
-                raise BadRequestError(f"{path}.context.{name}", "expected one value")
         return self._row(
             row.event_id,
             row.request_id,
@@ -106,7 +104,7 @@ class Rules:
             _time(row.at, f"{path}.at", now),
             position=row.position,
             propensity=row.propensity,
-            **row.context,
+            **self._context(row.context, f"{path}.context"),
         )
 
     def _event(self, row: Event, number: int, now: datetime) -> Row:
@@ -136,7 +134,8 @@ class Rules:
 
         The list is sorted by score, so the propensity of each item at its place is 1.
         """
-        context = {k: v for k, v in request.context.items() if k in self.context}
+        known = {k: v for k, v in request.context.items() if k in self.context}
+        context = self._context(known, "context")
         impressions = [
             self._row(
                 f"{answer.request_id}:{item.item_id}",
@@ -152,6 +151,14 @@ class Rules:
             for place, item in enumerate(answer.items, 1)
         ]
         return Rows(impressions, [])
+
+    def _context(self, values: Mapping[str, Value], path: str) -> dict[str, Value]:
+        """Return the values as their columns take them, so that a column has one type."""
+        # A spec's context is of texts and numbers: no time comes out of it.
+        return {
+            name: cast("Value", value_of(self.context[name], value, f"{path}.{name}"))
+            for name, value in values.items()
+        }
 
     def _row(
         self,

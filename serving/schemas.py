@@ -1,10 +1,21 @@
 """What the service is asked and what it answers."""
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    model_validator,
+)
 
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 """An identifier: any text without the character NUL, which databases cannot store."""
@@ -13,6 +24,20 @@ Text = Annotated[str, Field(max_length=1_000, pattern=r"^[^\x00]*$")]
 Number = Annotated[float, Strict()]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
 Value = Text | Number | Texts | None
+
+_DATE_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _iso_text(value: object) -> object:
+    """Refuse what pydantic takes for seconds since 1970: numbers, and texts of digits."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_FIRST.match(value)):
+        return value
+    msg = "expected a time as ISO 8601 text with a zone, such as 2026-01-31T12:00:00+00:00"
+    raise ValueError(msg)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text)]
+"""A time of a body: an ISO 8601 text with a zone."""
 
 MOST_ITEMS = 10_000
 """Candidates that a body may hold; the spec's `serving.max_candidates` is usually lower."""
@@ -227,7 +252,7 @@ class _Row(Body):
     event_id: Id = Field(description="Unique for ever; what is sent again is stored once.")
     user_id: Id
     item_id: Id
-    at: AwareDatetime = Field(description="When, with a zone; not in the future.")
+    at: Moment = Field(description="When, with a zone; not in the future.")
 
 
 class Impression(_Row):
@@ -297,15 +322,17 @@ class FeedbackRequest(Body):
 
     @model_validator(mode="after")
     def _each_event_once(self) -> Self:
-        rows: list[_Row] = [*self.impressions, *self.events]
-        if not rows:
+        if not self.impressions and not self.events:
             msg = "events: there is no event and no impression in the batch"
             raise ValueError(msg)
-        ids = [row.event_id for row in rows]
-        if len(set(ids)) != len(ids):
-            ((repeated, _),) = Counter(ids).most_common(1)
-            msg = f"event_id: {repeated!r} stands more than once"
-            raise ValueError(msg)
+        seen: set[str] = set()
+        tables: dict[str, Sequence[_Row]] = {"impressions": self.impressions, "events": self.events}
+        for table, rows in tables.items():
+            for number, row in enumerate(rows):
+                if row.event_id in seen:
+                    msg = f"{table}[{number}].event_id: stands in the batch before; give it once"
+                    raise ValueError(msg)
+                seen.add(row.event_id)
         return self
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from serving.feedback import FeedbackStore, Options
 from serving.feedback_rows import Rows, Rules
@@ -311,6 +312,41 @@ def test_a_context_that_the_shop_does_not_log_is_refused() -> None:
     impression["context"] = {"weather": "rain"}
     with pytest.raises(BadRequestError, match=r"impressions\[0\].context.weather"):
         RULES.rows(FeedbackRequest.model_validate({"impressions": [impression]}), NOW)
+
+
+NUMBERED = Rules.of(check_text(SPEC + "features: {context: {candidates: numeric}}\n", where="spec"))
+
+
+@pytest.mark.parametrize("value", ["abc", "10", ["a"]])
+def test_a_context_of_another_type_is_refused(value: object) -> None:
+    impression = {"event_id": "e", "request_id": "r", "user_id": "u", "item_id": "i", "at": NOW}
+    batch = {"impressions": [impression | {"context": {"candidates": value}}]}
+    with pytest.raises(BadRequestError, match=r"impressions\[0\].context.candidates.*expected"):
+        NUMBERED.rows(FeedbackRequest.model_validate(batch), NOW)
+
+
+def test_a_column_of_the_context_has_one_type() -> None:
+    impression = {"event_id": "e", "request_id": "r", "user_id": "u", "item_id": "i", "at": NOW}
+    impression["context"] = {"candidates": 10, "place_id": 400}
+    batch = FeedbackRequest.model_validate({"impressions": [impression]})
+    (row,) = NUMBERED.rows(batch, NOW).impressions
+    assert (row["candidates"], row["place_id"]) == (10.0, "400")
+
+
+@pytest.mark.parametrize("at", [20260131, 1.7e9, "20260131", "1769860800", "2026-01-31T12:00:00"])
+def test_a_time_that_is_no_iso_text_with_a_zone_is_refused(at: object) -> None:
+    event = {"event_id": "e", "user_id": "u", "item_id": "i", "kind": "click", "at": at}
+    with pytest.raises(ValidationError, match=r"events.0.at"):
+        FeedbackRequest.model_validate({"events": [event]})
+
+
+def test_an_event_id_that_stands_twice_is_told_with_its_place() -> None:
+    shown = {"event_id": "a", "request_id": "r", "user_id": "u", "item_id": "i", "at": NOW}
+    event = {"event_id": "b", "user_id": "u", "item_id": "i", "kind": "click", "at": NOW}
+    for last, path in (("b", r"events\[1\].event_id: "), ("a", r"events\[1\].event_id: ")):
+        batch = {"impressions": [shown], "events": [event, event | {"event_id": last}]}
+        with pytest.raises(ValidationError, match=path):
+            FeedbackRequest.model_validate(batch)
 
 
 @pytest.mark.parametrize(
