@@ -1,4 +1,4 @@
-"""`python -m pipelines`: compile the pipelines, or run the main one on this machine."""
+"""`python -m pipelines`: compile, run on this machine, or submit and schedule in Kubeflow."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.kubeflow import verbs
 from shopguide.cli.common import (
     AsJson,
     Overrides,
@@ -24,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+for verb in (verbs.submit, verbs.schedule, verbs.status, verbs.wait, verbs.logs):
+    app.command()(verb)
 
 
 @app.command(name="compile")
