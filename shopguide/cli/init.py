@@ -15,7 +15,8 @@ def init(
     exports: Annotated[
         list[str],
         typer.Argument(
-            help="Files of events, items and users: CSV, TSV, Parquet, JSON lines; .gz, .zst.",
+            help="Files or quoted globs of events, items and users: CSV, TSV, Parquet, JSON lines; "
+            ".gz, .zst.",
             show_default=False,
         ),
     ],

@@ -56,7 +56,8 @@ def find_attributes(
     for section, owner in (("item_attributes", "item_id"), ("user_attributes", "user_id")):
         if owner in found.columns:
             most = _FIXED if logged else _STEADY
-            _steady(connection, events, left, found.columns[owner], section, result, most)
+            key, category = found.columns[owner], found.category
+            _steady(connection, events, left, key, section, result, most, category)
     if logged:
         _context(left, result)
     if left:
@@ -98,6 +99,7 @@ def _steady(
     section: str,
     result: Attributes,
     most: float,
+    category: str | None,
 ) -> None:
     """Take the columns that nearly always say the same of the same item or user."""
     tried = [c for c in left if _worth(c)]
@@ -118,14 +120,19 @@ def _steady(
     named: dict[str, str] = {}
     for column, mean in zip(tried, measured[1:], strict=True):
         steady = mean is not None and mean <= most
-        if not steady and names.field_of(column.name) != "category":
+        placed = column.name == category and section == "item_attributes"
+        called = names.field_of(column.name) == "category"
+        if not steady and not called:
             continue
-        if section == "user_attributes" and names.field_of(column.name) == "category":
+        if section == "user_attributes" and called:
             continue
-        name = _name(column, result.kinds[section])
+        name = "category" if placed else _name(column, result.kinds[section])
         named[name] = column.name
-        result.kinds[section][name] = _kind(column)
+        result.kinds[section][name] = "categorical" if placed else _kind(column)
         left.remove(column)
+        if placed:
+            why = "no names; whole numbers, the third of the ids, the same for each item"
+            result.guesses.append(Guess(f"data.{section}.category", column.name, why, sure=False))
     if named:
         result.data[section] = named
         why = f"nearly always the same for each {owner}"

@@ -29,6 +29,7 @@ class Mapping:
         nulls: texts that mean nothing.
         decimal: what parts the cents.
         taken: columns that have a meaning.
+        category: nameless column that stands where the category of the item does.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Mapping:
     nulls: list[str] = field(default_factory=list)
     decimal: str = "."
     taken: set[str] = field(default_factory=set)
+    category: str | None = None
 
     def take(self, name: str, column: str, why: str, *, sure: bool = True) -> None:
         """Give a column to a field."""
@@ -184,6 +186,8 @@ def _by_place(found: Mapping, columns: Sequence[Column]) -> None:
         if name not in found.columns:
             why = f"no names; ids are taken as user, item, category; {_content(column)}"
             found.take(name, column.name, why, sure=False)
+    if len(free) > 2 and free[2].whole > 0.99:
+        found.category = free[2].name
 
 
 def _known_kinds(column: Column) -> float:
@@ -204,8 +208,8 @@ def _what_happened(found: Mapping, columns: Sequence[Column]) -> None:
         column = known[0]
         found.kinds = {text: names.kind_of(text) or names.plain(text) for text in column.top}
         odd = [text for text in column.top if names.kind_of(text) is None]
-        told = f"its texts are kinds of event: {', '.join(list(column.top)[:6])}"
-        found.take("kind", column.name, told)
+        shown = ", ".join(f"{text} → {kind}" for text, kind in list(found.kinds.items())[:6])
+        found.take("kind", column.name, f"its texts are kinds of event: {shown}")
         if odd:
             found.tell(
                 "data.kinds",

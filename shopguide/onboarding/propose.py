@@ -1,5 +1,6 @@
 """From files to a spec: look, map, try it on the whole log, measure, and write it down."""
 
+import glob
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,15 +68,15 @@ def propose(
     """Read a shop's files and propose a spec, after trying it on all of them.
 
     Args:
-        paths: files: events, or events with files of items and users.
-        name: of the spec; None takes that of the first file.
+        paths: files or globs: events, or events with files of items and users.
+        name: of the spec; None takes that of the first file of events.
         say: is told what is being done.
 
     Raises:
         ShopguideError: a file cannot be read, or nothing in it looks like events of items.
     """
     say("looking at the files")
-    layouts = [look(path) for path in dict.fromkeys(paths)]
+    layouts = [look(path) for path in dict.fromkeys(found for p in paths for found in _named(p))]
     with connect() as connection:
         quarantine.create(connection)
         tables = read_tables(connection, layouts)
@@ -85,11 +86,22 @@ def propose(
         others = [table for table in tables if table is not events]
         attributes = find_attributes(connection, events, others, found, logged=exposure.logged)
         head = {"source": "events", **events.section()}
-    called = plain(name or Path(layouts[0].path).name.split(".")[0])
+    called = plain(name or Path(events.files[0].path).name.split(".")[0])
     draft = _Draft(called, head, found, exposure, attributes, events)
     with tempfile.TemporaryDirectory(prefix="shopguide-init-") as folder:
         say("reading the whole log as guessed")
         return _try(draft, layouts, Path(folder), say)
+
+
+def _named(path: str) -> list[str]:
+    """Return the files that a path or glob names; a name that is there is no glob."""
+    if Path(path).exists() or not glob.has_magic(path):
+        return [path]
+    found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - a glob may be absolute
+    files = [name for name in found if Path(name).is_file()]
+    if not files:
+        raise ShopguideError(path, "no file fits this glob", "Give the path of an export")
+    return files
 
 
 class _Draft:

@@ -34,6 +34,7 @@ def test_init_refuses_it_or_proposes_a_spec_that_reads_it(case: Case, tmp_path: 
     ("path", "message"),
     [
         ("nowhere.csv", "nowhere.csv: no such file. Give the path of an export"),
+        ("none_*.csv", "none_*.csv: no file fits this glob. Give the path of an export"),
         (".", ".: is a folder. Give its files: ./*"),
     ],
 )

@@ -61,6 +61,16 @@ def test_a_headerless_user_behaviour_log(proposals: Propose) -> None:
     assert list(proposal.spec.tasks) == ["cart", "purchase"]
     assert proposal.spec.tasks["purchase"].after == "cart"
     assert {"data.columns.user_id", "data.columns.item_id"} <= unsure(proposal)
+    [kind] = [guess for guess in proposal.guesses if guess.field == "data.columns.kind"]
+    assert "buy → purchase" in kind.why
+
+
+def test_the_third_id_of_a_headerless_log_is_a_category_and_no_number(proposals: Propose) -> None:
+    proposal = proposals(user_behaviour.__name__)
+    assert mapping(proposal).item_attributes == {"category": "column_3"}
+    assert proposal.spec.features.item_attributes == {"category": "categorical"}
+    assert {"category", "user_category"} <= set(proposal.spec.features.views)
+    assert "data.item_attributes.category" in unsure(proposal)
 
 
 def test_a_wide_click_log(proposals: Propose) -> None:
@@ -139,6 +149,14 @@ def test_events_of_two_days_with_tables_of_items_and_users(proposals: Propose) -
     assert data.users is not None
     assert (data.items.key, data.items.encoding, data.users.key) == ("item_id", "utf-8", "user_id")
     assert data.items.attributes == {"brand": "brand", "weight": "weight"}
+
+
+def test_a_glob_names_its_files(tmp_path: Path) -> None:
+    files = several_files(tmp_path)
+    proposal = propose([str(tmp_path / "events_*.csv"), files[2]])
+    data = mapping(proposal)
+    assert (data.path, proposal.name) == (files[:2], "events_1")
+    assert data.items is not None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
