@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.outcome import RunResult
+from shopguide.gate.wording import popularity
 
 
 def print_summary(result: RunResult, console: Console) -> None:
@@ -57,7 +58,8 @@ def _verdict(result: RunResult, decision: dict[str, object]) -> str:
 
 
 def _goals(decision: dict[str, dict[str, dict[str, float]]], total: dict[str, float]) -> Table:
-    against = "champion" if decision["objective"] else "popularity"
+    feature = str(total.get("feature"))
+    against = "champion" if decision["objective"] else popularity(feature)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(f"against {against}")
     for title in ("change", "lower", "upper"):

@@ -15,6 +15,7 @@ from shopguide.gate import models
 from shopguide.gate.arms import Arms, rankings
 from shopguide.gate.gains import baseline_scores
 from shopguide.gate.test_set import read_test_set
+from shopguide.gate.wording import popularity
 from shopguide.logs.simulator import Shop, outcome_of, simulate
 from shopguide.logs.splits import instants
 from shopguide.objective.replay import Requests
@@ -80,7 +81,7 @@ def own(
         reference, against = models.score(held, test.table).scores, "champion"
     else:
         assert feature is not None, "one of the two is there"
-        reference, against = baseline_scores(test, feature), f"ranking by {feature}"
+        reference, against = baseline_scores(test, feature), f"ranking by {popularity(feature)}"
     scores = models.score(judged, test.table).scores
     arms = rankings(test.requests, reference, scores, spec.objective)
     return Audited(arms, days_covered(test.first, test.last, spec), against)

@@ -113,6 +113,19 @@ def baseline_change(
     )
 
 
+def undefined_goals(comparison: Comparison, goals: Mapping[str, Goal]) -> tuple[str, ...]:
+    """Return the goals for which J has no value; none where it has one.
+
+    Args:
+        comparison: of a reference and the challenger.
+        goals: K goals.
+    """
+    if comparison.objective is not None:
+        return ()
+    changes = zip(goals.items(), comparison.changes, strict=True)
+    return tuple(name for (name, goal), found in changes if found is None and goal.weight > 0)
+
+
 def slice_changes(
     slices: Sequence[Slice],
     comparisons: Sequence[Comparison],

@@ -121,7 +121,10 @@ def _reasons(decision: Decision, gate: Gate) -> Iterator[str]:
         *(len(decision.candidates), decision.tried, decision.replicates),
     )
     found = reasons_against(
-        Gains(dict(decision.goals), decision.objective, decision.slices, decision.baseline),
+        Gains(
+            *(dict(decision.goals), decision.objective, decision.slices, decision.baseline),
+            undefined=_undefined(decision),
+        ),
         decision.guards,
         {name: task.title for name, task in decision.tasks.items()},
         gate,
@@ -135,6 +138,13 @@ def _reasons(decision: Decision, gate: Gate) -> Iterator[str]:
         yield "because: does not follow from the numbers"
     if verdict_of(found) != decision.verdict:
         yield f"verdict: {decision.verdict} does not follow from the numbers"
+
+
+def _undefined(decision: Decision) -> tuple[str, ...]:
+    """Return the goals that the reasons name: no number of a decision without J holds them."""
+    named = {reason.removeprefix("undefined_goal:") for reason in decision.reasons}
+    found = tuple(name for name in decision.goals if name in named)
+    return found or tuple(decision.goals)
 
 
 def _candidates(decision: Decision) -> Iterator[str]:

@@ -39,7 +39,8 @@ def reasons_against(
         challenger: checksum of the challenger.
     """
     if champion is None:
-        return (*first_champion(found.baseline, gate, guarded, titles), *shared)
+        named = {name: found.goals[name].title for name in found.undefined}
+        return (*first_champion(found.baseline, gate, guarded, titles, named), *shared)
     same = champion == challenger
     reasons = against_champion(
         found.objective, found.goals, found.slices, guarded, titles, identical=same
@@ -82,6 +83,7 @@ def first_champion(
     gate: Gate,
     guarded: Sequence[Guard],
     titles: Mapping[str, str],
+    undefined: Mapping[str, str],
 ) -> list[Reason]:
     """Return what stands against a first champion.
 
@@ -90,6 +92,7 @@ def first_champion(
         gate: reads `min_gain`, `floors` and `baseline`.
         guarded: every guard, the floors among them.
         titles: what a reader calls each task.
+        undefined: title of each goal that is zero for the baseline, by name.
     """
     reasons = [guards.reason_of(guard, titles) for guard in guarded if not guard.passes]
     if gate.min_gain is None:
@@ -99,7 +102,8 @@ def first_champion(
     if gate.baseline is None:
         reasons.append(Reason("no_baseline"))
     elif baseline is None:
-        reasons.append(Reason("undefined_goal", "a goal"))
+        detail = "take a longer test period, drop the goal, or name another gate.baseline"
+        reasons += [Reason("undefined_goal", n, detail, t) for n, t in undefined.items()]
     elif not baseline.passes:
         detail = (
             f"lower bound {percent(baseline.lower)} against {baseline.feature}, must be above 0"
@@ -169,7 +173,8 @@ def _slices(slices: Sequence[SliceChange], goals: Mapping[str, GoalChange]) -> I
 def _undefined(goals: Mapping[str, GoalChange]) -> Iterator[Reason]:
     for name, goal in goals.items():
         if goal.change is None:
-            yield Reason("undefined_goal", name, title=goal.title)
+            detail = "take a longer test period, or drop the goal"
+            yield Reason("undefined_goal", name, detail, goal.title)
 
 
 def _broken(reasons: Sequence[Reason]) -> bool:

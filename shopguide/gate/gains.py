@@ -14,6 +14,7 @@ from shopguide.gate.changes import (
     goal_values_alone,
     objective_change,
     slice_changes,
+    undefined_goals,
 )
 from shopguide.gate.decision import BaselineChange, GoalChange, ObjectiveChange, SliceChange
 from shopguide.gate.delta import values
@@ -27,12 +28,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """The comparison as the decision holds it; the parts that there are."""
+    """The comparison as the decision holds it; the parts that there are.
+
+    Args:
+        undefined: goals whose value is zero for the baseline, so that J has none against it.
+    """
 
     goals: dict[str, GoalChange]
     objective: ObjectiveChange | None = None
     slices: tuple[SliceChange, ...] = ()
     baseline: BaselineChange | None = None
+    undefined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ def over_baseline(
         replace(
             alone(spec, test, scores),
             baseline=baseline_change(one, feature, spec.objective.goals),
+            undefined=undefined_goals(one, spec.objective.goals),
         )
         for one, scores in zip(compared, challengers, strict=True)
     )

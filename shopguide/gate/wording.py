@@ -68,6 +68,22 @@ def headline(decision: Decision) -> str:
     ]
 
 
+def popularity(feature: str) -> str:
+    """Return what a reader calls the ranking by `gate.baseline`: one word, and the feature."""
+    return feature if feature == "popularity" else f"popularity ({feature})"
+
+
+def without_comparison(decision: Decision) -> str:
+    """Return why there is no J: nothing to compare with, or a goal that is zero there."""
+    code = "undefined_goal:"
+    zero = [r.removeprefix(code) for r in decision.reasons if r.startswith(code)]
+    titles = ", ".join(decision.goals[name].title for name in zero if name in decision.goals)
+    if not titles:
+        return "There is nothing to compare the challenger with."
+    who = "champion" if decision.champion else "baseline"
+    return f"The {who} earned nothing, or next to it, on {titles}, so no change has a value."
+
+
 def verdict_sentence(decision: Decision) -> str:
     """Return the verdict in one sentence, with the number or the reason that decided."""
     if decision.verdict == "promote":
@@ -211,6 +227,7 @@ def _promotion(decision: Decision) -> str:
     assert first is not None, "a first champion has beaten a baseline"
     return (
         f"The challenger{best} becomes the first champion: it beats the ranking by "
-        f"{first.feature} by {percent(first.estimate)}, with {level(decision.confidence)} "
-        f"confidence by at least {percent(first.lower)}, and it reaches every floor."
+        f"{popularity(first.feature)} by {percent(first.estimate)}, with "
+        f"{level(decision.confidence)} confidence by at least {percent(first.lower)}, "
+        "and it reaches every floor."
     )

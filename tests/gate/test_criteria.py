@@ -99,8 +99,15 @@ def test_the_champion_itself_is_refused_for_that_alone() -> None:
     ],
 )
 def test_a_first_champion(gate: Gate, baseline: BaselineChange | None, expected: list[str]) -> None:
-    reasons = first_champion(baseline, gate, (GUARD,), TITLES)
+    reasons = first_champion(baseline, gate, (GUARD,), TITLES, {"sales": "order value"})
     assert [reason.code for reason in reasons] == expected
+
+
+def test_a_goal_that_is_zero_for_the_baseline_is_named_with_what_to_do() -> None:
+    (reason,) = first_champion(None, FLOORS, (GUARD,), TITLES, {"sales": "order value"})
+    assert reason.text == "undefined_goal:sales"
+    assert reason.sentence.startswith("order value is zero")
+    assert "take a longer test period" in reason.sentence
 
 
 def test_the_test_period_may_begin_the_moment_learning_ends() -> None:
