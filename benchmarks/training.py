@@ -44,6 +44,7 @@ from shopguide.models import Inputs, Network, encoder
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec.model import Model, Training
 from shopguide.spec.tasks import BinaryTask
+from shopguide.training._openmp import waiting
 from shopguide.training.loop import Course, fit
 from shopguide.training.samples import Layout, SampleFile
 
@@ -225,8 +226,8 @@ def run(name: str, folder: Path, seed: int, peer_python: str | None) -> dict[str
         command = [peer_python, str(here / "training_peers.py"), name, *arguments]
     else:
         command = [sys.executable, __file__, "--one", name, *arguments]
-    # threads that wait sleep, as the engine has it: for the peers too
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(THREADS)}
+    # threads wait as the engine has it on a machine of its own: for the peers too
+    environment = os.environ | waiting(busy_percent=0) | {"OMP_NUM_THREADS": str(THREADS)}
     done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr}")

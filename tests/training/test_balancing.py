@@ -108,9 +108,21 @@ def test_upgrad_opposes_no_task_where_the_weighted_sum_does() -> None:
     assert (gradients @ balanced).min() > -1e-3 * gradients.norm() ** 2
 
 
-def test_without_conflict_upgrad_and_pcgrad_are_the_weighted_sum() -> None:
-    for name in ("weighted_sum", "upgrad", "pcgrad"):
-        torch.testing.assert_close(weights(name, torch.eye(3, 20)), WEIGHTS, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("name", ["upgrad", "pcgrad"])
+def test_without_conflict_it_is_the_weighted_sum_as_torchjd_finds_it(name: str) -> None:
+    for seed in range(20):
+        gradients = torch.rand(3, 20, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(weights(name, gradients), WEIGHTS)
+        scaled = gradients if name in TAKES_PREFERENCE else gradients * WEIGHTS.unsqueeze(1)
+        expected = (REFERENCES | {"pcgrad": jd.PCGrad()})[name](scaled)
+        torch.testing.assert_close(WEIGHTS @ gradients, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["upgrad", "pcgrad"])
+def test_one_conflict_is_solved(name: str) -> None:
+    gradients = torch.eye(3, 20)
+    gradients[2, 0] = -0.5
+    assert not torch.allclose(weights(name, gradients), WEIGHTS, rtol=0.05)
 
 
 def test_the_gramian_is_that_of_the_gradients_by_the_shared_representation() -> None:

@@ -38,6 +38,7 @@ class GradientBalancer(Balancer):
         build: makes torchjd's weighting for c of the tasks that count; one that takes c itself as
             its preference vector gets the plain gradients.
         takes_preference: whether it does.
+        acts_on_conflict: it changes nothing where no two gradients conflict, so nothing is solved.
     """
 
     uses_gradients = True
@@ -48,8 +49,10 @@ class GradientBalancer(Balancer):
         build: Callable[[Tensor], Weighting],
         *,
         takes_preference: bool = False,
+        acts_on_conflict: bool = False,
     ) -> None:
         super().__init__(preference)
+        self.acts_on_conflict = acts_on_conflict
         self.counting = preference.nonzero().squeeze(1)
         chosen = preference[self.counting]
         self.scale = torch.ones_like(chosen) if takes_preference else chosen
@@ -60,6 +63,8 @@ class GradientBalancer(Balancer):
         del losses
         assert gramian is not None
         chosen = gramian[self.counting][:, self.counting] * torch.outer(self.scale, self.scale)
+        if self.acts_on_conflict and not bool((chosen < 0).any()):
+            return self.preference.clone()
         found = torch.zeros_like(self.preference)
         found[self.counting] = self.scale * self.weighting(chosen).detach()
         return found

@@ -36,12 +36,17 @@ _OF_LOSSES: dict[Balancing, Build] = {
 _OF_GRADIENTS: dict[Balancing, Build] = {
     # Quinton and Rey, "Jacobian Descent for Multi-Objective Optimization", 2024
     "upgrad": lambda c, _: GradientBalancer(
-        c, lambda p: jd.UPGradWeighting(pref_vector=p), takes_preference=True
+        c,
+        lambda p: jd.UPGradWeighting(pref_vector=p),
+        takes_preference=True,
+        acts_on_conflict=True,  # w = u solves min wᵀGw over w ≥ u where G ≥ 0: its gradient is ≥ 0
     ),
     # Désidéri, Comptes Rendus Mathématique 350, 2012
     "mgda": lambda c, _: GradientBalancer(c, lambda _p: jd.MGDAWeighting()),
     # Yu et al., NeurIPS 2020
-    "pcgrad": lambda c, _: GradientBalancer(c, lambda _p: jd.PCGradWeighting()),
+    "pcgrad": lambda c, _: GradientBalancer(
+        c, lambda _p: jd.PCGradWeighting(), acts_on_conflict=True
+    ),
     # Liu et al., NeurIPS 2021
     "cagrad": lambda c, _: GradientBalancer(c, lambda _p: jd.CAGradWeighting(c=_CAGRAD_RADIUS)),
     # Senushkin et al., CVPR 2023
