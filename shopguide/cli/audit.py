@@ -96,6 +96,8 @@ def _print_audit(found: Audit, out: Path) -> None:
         table.add_row(percent(point.gain), share(point.power), share(point.oracle))
     stdout.print(table)
     stdout.print(_gains(found))
+    if found.nightly is not None and found.nightly.season:
+        stdout.print(_season(found.nightly))
     stdout.print(f"report    {out / 'audit.html'}", highlight=False, soft_wrap=True)
 
 
@@ -119,6 +121,21 @@ def _false_promotions(found: Audit) -> Table:
     if found.nightly is not None:
         name = f"{found.nightly.members} nights, {found.nightly.function}"
         add(name, found.nightly, share(found.nightly.uncorrected))
+    return table
+
+
+def _season(nightly: Nightly) -> Table:
+    from shopguide.gate.wording import count, percent, share
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(f"gain of each of {nightly.members} nights", justify="right")
+    for title in ("confidence sequence", "median night", "each for itself", "one test at the end"):
+        table.add_column(title, justify="right")
+    for point in nightly.season:
+        night = "–" if point.night is None else count(point.night)
+        rates = map(share, (point.sequence, point.spending, point.fixed))
+        sequence, spending, fixed = rates
+        table.add_row(percent(point.gain), sequence, night, spending, fixed)
     return table
 
 

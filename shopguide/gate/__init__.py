@@ -15,17 +15,27 @@ from shopguide.gate.audit_result import Audit
 from shopguide.gate.decide import decide
 from shopguide.gate.decision import Decision
 from shopguide.gate.decision_file import read_decision
-from shopguide.gate.ledger import Ledger, Look, PastDecision, SpendingTerms, read_ledger
+from shopguide.gate.ledger import (
+    Evidence,
+    Ledger,
+    Look,
+    PastDecision,
+    Shown,
+    SpendingTerms,
+    read_ledger,
+)
 from shopguide.gate.reasons import Reason, Verdict
 from shopguide.gate.replay import replay
 
 __all__ = [
     "Audit",
     "Decision",
+    "Evidence",
     "Ledger",
     "Look",
     "PastDecision",
     "Reason",
+    "Shown",
     "SpendingTerms",
     "Verdict",
     "audit",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shopguide.files import json_text, write_texts
 from shopguide.gate import wording
-from shopguide.gate.audit_result import Audit, GoalPoint, PowerPoint
+from shopguide.gate.audit_result import Audit, GoalPoint, Nightly, PowerPoint
 from shopguide.gate.charts import Scale, scale_over
 from shopguide.gate.figures import Figures
 from shopguide.gate.power import POWER
@@ -30,6 +30,23 @@ class PowerPlot:
     oracle: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SeasonPlot:
+    """Power within a season of nights, as `PowerPlot`.
+
+    Args:
+        gains: scale of the gains that every challenger has.
+        sequence: points of the confidence sequence.
+        spending: likewise, each night for itself.
+        fixed: likewise, one test at the end.
+    """
+
+    gains: Scale
+    sequence: tuple[tuple[float, float], ...]
+    spending: tuple[tuple[float, float], ...]
+    fixed: tuple[tuple[float, float], ...]
+
+
 def write_audit(audit: Audit, out: str | Path) -> None:
     """Write both files or none; audit.json comes last, and says that both are there."""
     write_texts(out, {"audit.html": audit_html(audit), "audit.json": json_text(audit.to_json())})
@@ -47,6 +64,7 @@ def audit_html(audit: Audit) -> str:
             plot=power_plot(audit.power, audit.false_promotion),
             goals=[(name, power_plot(found)) for name, found in audit.goal_power.items() if found],
             power=POWER,
+            season=season_plot(audit.nightly) if audit.nightly else None,
             families=[(path, name) for path, name in _FAMILIES if getattr(audit, path)],
         )
     )
@@ -67,6 +85,21 @@ def power_plot(
     measured = [*first, *((point.gain, point.power) for point in curve)]
     oracle = [(point.gain, point.oracle) for point in curve]
     return PowerPlot(gains, _points(gains, measured), _points(gains, oracle))
+
+
+def season_plot(nightly: Nightly) -> SeasonPlot | None:
+    """Return the curves of a season of nights; None: it has none."""
+    if not nightly.season:
+        return None
+    wide = scale_over([0.0, *(point.gain for point in nightly.season)])
+    gains = Scale(0.0, wide.high, tuple(tick for tick in wide.ticks if tick >= 0))
+    at = [(0.0, nightly.false_promotion), *((p.gain, p.sequence) for p in nightly.season)]
+    return SeasonPlot(
+        gains,
+        _points(gains, at),
+        _points(gains, [(point.gain, point.spending) for point in nightly.season]),
+        _points(gains, [(point.gain, point.fixed) for point in nightly.season]),
+    )
 
 
 def _points(gains: Scale, points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

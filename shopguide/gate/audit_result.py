@@ -56,6 +56,27 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
+class SeasonPoint:
+    """How often a gain that every challenger of a season has is promoted within the season.
+
+    Args:
+        gain: of every goal alike, relative.
+        sequence: share of the seasons that the confidence sequence promotes in.
+        night: median night on which it does, from 1; None where it does in less than half of them.
+        spending: the same share where each night is judged for itself at its share of the error
+            (bonferroni over the season).
+        fixed: the same for one test of all nights together after the last of them, at the same
+            error: what no rule that may stop at any night can beat by much.
+    """
+
+    gain: float
+    sequence: float
+    night: float | None
+    spending: float
+    fixed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Nightly(Family):
     """A champion's many nights, a challenger each: what they share by `gate.alpha_spending`.
 
@@ -65,12 +86,14 @@ class Nightly(Family):
         minimum_detectable_gain: that the first night promotes with power 0.8; None: out of reach.
         days_needed: length of a test period that would show `wished_gain` to it; None where it
             does not exceed `min_gain` or the first night may take nothing.
+        season: of a confidence sequence, rising gains; else empty.
     """
 
     function: str
     alpha: float
     minimum_detectable_gain: float | None
     days_needed: float | None
+    season: tuple[SeasonPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from shopguide.gate.criteria import reasons_against, sharing
+from shopguide.gate.criteria import against_sequence, reasons_against, sharing
 from shopguide.gate.decision import Candidate, Decision, Guard
 from shopguide.gate.gains import Gains
 from shopguide.gate.guards import LATENCY, span
 from shopguide.gate.reasons import verdict_of
+from shopguide.gate.sequence import sequence_of
 from shopguide.gate.statistics import holm
 from shopguide.spec.gate import Gate
 
@@ -120,6 +121,10 @@ def _reasons(decision: Decision, gate: Gate) -> Iterator[str]:
         *(decision.spending, gate.confidence),
         *(len(decision.candidates), decision.tried, decision.replicates),
     )
+    sequence = sequence_of(gate, decision.ledger.looks, decision.look, decision.spending)
+    if sequence != decision.sequence:
+        yield "sequence: does not follow from the looks"
+    titles = {name: goal.title for name, goal in decision.goals.items()}
     found = reasons_against(
         Gains(
             *(dict(decision.goals), decision.objective, decision.slices, decision.baseline),
@@ -128,7 +133,7 @@ def _reasons(decision: Decision, gate: Gate) -> Iterator[str]:
         decision.guards,
         {name: task.title for name, task in decision.tasks.items()},
         gate,
-        tuple(shared),
+        (*shared, *against_sequence(sequence, titles)),
         champion=decision.champion.checksum if decision.champion else None,
         challenger=decision.challenger.checksum,
     )

@@ -12,6 +12,7 @@ from shopguide.gate.decision import (
 )
 from shopguide.gate.gains import Gains
 from shopguide.gate.reasons import NO_TRUST, Reason
+from shopguide.gate.sequence import GainSequence
 from shopguide.gate.spending import Spending, can_show, error_of, least_error
 from shopguide.gate.wording import percent
 from shopguide.spec.gate import Gate
@@ -136,6 +137,32 @@ def sharing(
             f"{replicates * least / alpha:,.0f}"
         )
         yield Reason("error_too_small", detail=detail)
+
+
+def against_sequence(
+    sequence: GainSequence | None, titles: Mapping[str, str]
+) -> Iterator[Reason]:
+    """Yield what the runs together say against a promotion.
+
+    Args:
+        sequence: state after this run; None: the spec asks for none.
+        titles: what a reader calls each goal.
+    """
+    if sequence is None:
+        return
+    if not sequence.fresh:
+        yield Reason("nothing_new", detail="no fair comparison on impressions that are new to it")
+    over = f"over {sequence.runs} run{'' if sequence.runs == 1 else 's'}"
+    total = sequence.objective
+    if total is not None and total.least is not None and not total.passes:
+        detail = f"lower bound {percent(total.lower)} {over}, must be above {percent(total.least)}"
+        yield Reason("sequence_gain_not_shown", detail=detail)
+    for name, goal in sequence.goals.items():
+        if goal.least is not None and not goal.passes:
+            detail = (
+                f"lower bound {percent(goal.lower)} {over}, must be above {percent(goal.least)}"
+            )
+            yield Reason("sequence_goal_may_lose", name, detail, titles.get(name, name))
 
 
 def _spent(spending: Spending) -> str:

@@ -87,6 +87,8 @@ def reach_decision(
     judged = _open(challenger, spec, tried)
     held = models.open_champion(champion)
     test = _read(spec, test_set, judged, held)
+    if tried is not None and tried > len(judged):
+        _refuse_unseen(spec, tried, len(judged), held is not None)
     known = (ledger or Ledger()).of(held.manifest.checksum if held else None)
     decision = judge(
         Case(
@@ -136,6 +138,17 @@ def _open(
             "Count every candidate that was compared on this test period",
         )
     return bundles
+
+
+def _refuse_unseen(spec: Spec, tried: int, here: int, held: bool) -> None:
+    """Refuse candidates that were dropped by their outcomes: a sequence needs the mean of all."""
+    if held and spec.gate.alpha_spending.function == "confidence_sequence":
+        raise ShopguideError(
+            f"--tried {tried}",
+            f"{here} of them are given, and gate.alpha_spending.function is confidence_sequence, "
+            "which adds the mean of all that were compared",
+            "Give every candidate, or choose one on the validation period",
+        )
 
 
 def _read(spec: Spec, path: str | Path, judged: Sequence[Bundle], held: Bundle | None) -> TestSet:

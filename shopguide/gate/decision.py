@@ -7,6 +7,7 @@ from typing import Literal
 
 from shopguide.gate.ledger import Ledger, Look
 from shopguide.gate.reasons import Verdict
+from shopguide.gate.sequence import GainSequence
 from shopguide.gate.spending import Spending
 from shopguide.gate.trade_off import Optimism, TradeOff
 
@@ -235,6 +236,8 @@ class Decision:
         periods: `test`, and what each model learnt from (`challenger`, `champion`).
         confidence: of every bound, one-sided: what is left after spending and candidates.
         spending: of the champion's error; None without a champion.
+        sequence: what the champion's runs showed together, this one included; None where the
+            spec's α-spending is no confidence sequence, or nothing was compared.
         look: this run's entry for the ledger; None where nothing was compared.
         trade_off: the challenger's Pareto front on validation; None where it has none.
         optimism: J on validation beside J on the test period; None where one is missing.
@@ -276,6 +279,7 @@ class Decision:
     warnings: tuple[str, ...]
     versions: Mapping[str, str]
     ledger: Ledger
+    sequence: GainSequence | None = None
     fingerprint: str = ""
     checksum: str = ""
 

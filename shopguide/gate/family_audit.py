@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import NormalDist
 
 from shopguide.gate.audit_result import Audit, Family, Nightly
 from shopguide.gate.audited import Audited
 from shopguide.gate.families import Families, nightly, several
 from shopguide.gate.ledger import Look
-from shopguide.gate.power import days_needed, detectable, exact_interval
+from shopguide.gate.power import days_needed, detectable, exact_interval, season_curve
 from shopguide.gate.relabelling import relabel
+from shopguide.gate.seasons import draw_seasons
 from shopguide.gate.spending import can_show, replicates_for, spend, spending_terms
+from shopguide.gate.uniform_bound import first_quantile
 from shopguide.spec import Spec
 from shopguide.spec.gate import Gate
 
@@ -54,6 +57,8 @@ def audit_nights(spec: Spec, audited: Audited, nights: int, one: Audit, tell: Pr
         tell: told what is done.
     """
     gate, goals, terms = spec.gate, spec.objective.goals, spec.gate.alpha_spending
+    if terms.function == "confidence_sequence":
+        return _audit_sequence(spec, audited, nights, one, tell)
     spent, least = spent_by_night(gate, nights), gate.replicates
     numbers = [replicates_for(alpha, 1, least) if alpha > 0 else least for alpha in spent]
     alphas = [
@@ -77,6 +82,34 @@ def audit_nights(spec: Spec, audited: Audited, nights: int, one: Audit, tell: Pr
         days = days_needed(audited.days, first, one.standard_error, one.wished_gain)
     rates = _rates(found)
     return Nightly(nights, *rates, terms.function, alphas[0], least_gain, days)
+
+
+def _audit_sequence(
+    spec: Spec, audited: Audited, nights: int, one: Audit, tell: Progress
+) -> Nightly:
+    """Audit the nights of a champion whose runs are put together by a confidence sequence."""
+    gate, terms = spec.gate, spec.gate.alpha_spending
+    alpha = spent_by_night(gate, 1)[0]
+    seasons = draw_seasons(
+        *(audited.arms, spec.objective.goals, gate),
+        nights=nights,
+        runs=one.runs,
+        seed=spec.seed,
+        progress=progress_of(f"{nights} nights", one.runs, tell),
+    )
+    promoted = seasons.by_sequence(alpha, terms.horizon) < nights
+    alone = seasons.by_night([1 - gate.confidence] * nights) < nights
+    quantile = first_quantile(alpha, terms.horizon)
+    first = gate.model_copy(update={"confidence": NormalDist().cdf(quantile)})
+    return Nightly(
+        nights,
+        *_rates(Families(promoted, alone)),
+        terms.function,
+        alpha,
+        detectable(seasons.needed(1 - gate.confidence, quantile)),
+        days_needed(audited.days, first, one.standard_error, one.wished_gain),
+        season_curve(seasons, gate, alpha, one.standard_error),
+    )
 
 
 def spent_by_night(gate: Gate, nights: int) -> list[float]:

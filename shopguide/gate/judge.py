@@ -14,15 +14,17 @@ from shopguide.gate import gains, models
 from shopguide.gate.case import Case
 from shopguide.gate.caveats import warnings_about
 from shopguide.gate.checks import checks, compatible, leaks_of
-from shopguide.gate.criteria import reasons_against, sharing
+from shopguide.gate.criteria import against_sequence, reasons_against, sharing
 from shopguide.gate.decision import SCHEMA, Candidate, Decision, Guard, TaskQuality
 from shopguide.gate.decision_file import sealed
+from shopguide.gate.evidence import gather
 from shopguide.gate.gains import Compared, Gains, Level
 from shopguide.gate.guards import LATENCY
 from shopguide.gate.leaks import Leak
-from shopguide.gate.ledger import Look
+from shopguide.gate.ledger import Evidence, Look
 from shopguide.gate.quality import task_quality
 from shopguide.gate.reasons import Reason, verdict_of
+from shopguide.gate.sequence import GainSequence, earlier_evidence, last_seen, sequence_of
 from shopguide.gate.spending import Spending, error_of, replicates_for, spend
 from shopguide.gate.trade_off import optimism, trade_off
 
@@ -75,7 +77,42 @@ def judge(case: Case) -> Decision:
             case.challengers, compared.gains, scored, comparable, strict=True
         )
     ]
-    return _conclude(case, judged, compared.confidence, level, spending)
+    look = _spent_look(case, judged, spending)
+    if look is not None and spending is not None and spending.sequence and spending.alpha > 0:
+        assert held is not None, "a look has compared with it"
+        look = replace(look, evidence=_evidence(case, look, judged, held.scores, scored))
+    sequence = sequence_of(case.spec.gate, case.ledger.looks, look, spending)
+    judged = [_with_sequence(one, case, sequence) for one in judged]
+    return _conclude(case, judged, compared.confidence, level, spending, look, sequence)
+
+
+def _evidence(
+    case: Case,
+    look: Look,
+    judged: Sequence[Judged],
+    champion: Array,
+    scored: Sequence[models.Scored],
+) -> Evidence | None:
+    """Return what the challengers add whose comparison can be trusted, whatever it says."""
+    trusted = [
+        found.scores
+        for one, found in zip(judged, scored, strict=True)
+        if one.gains.objective is not None
+        and one.bundle.manifest.checksum != look.champion
+        and verdict_of(one.reasons) != "invalid"
+    ]
+    if not trusted:
+        return None
+    after = last_seen(earlier_evidence(case.ledger.looks, look))
+    return gather(case.spec, case.test, champion, trusted, after)
+
+
+def _with_sequence(one: Judged, case: Case, sequence: GainSequence | None) -> Judged:
+    held = case.champion
+    if held is None or one.bundle.manifest.checksum == held.manifest.checksum:
+        return one
+    titles = {name: goal.title or name for name, goal in case.spec.objective.goals.items()}
+    return replace(one, reasons=(*one.reasons, *against_sequence(sequence, titles)))
 
 
 def _spending(case: Case) -> Spending | None:
@@ -144,6 +181,8 @@ def _conclude(
     confidence: float,
     level: Level,
     spending: Spending | None,
+    look: Look | None,
+    sequence: GainSequence | None,
 ) -> Decision:
     best = max(judged, key=lambda one: one.rank)  # the first of equals
     objective, spec = best.gains.objective, case.spec
@@ -168,7 +207,7 @@ def _conclude(
         counts=case.counts(),
         confidence=confidence,
         spending=spending,
-        look=_spent_look(case, judged, spending),
+        look=look,
         replicates=level.replicates,
         seed=spec.seed,
         trade_off=trade_off(best.bundle),
@@ -183,6 +222,7 @@ def _conclude(
         warnings=warnings_about(best.gains, best.tasks, best.guards, spec, spending),
         versions=_versions(),
         ledger=case.ledger,
+        sequence=sequence,
     )
     return sealed(decision)
 
@@ -212,7 +252,7 @@ def _spent_look(case: Case, judged: Sequence[Judged], spending: Spending | None)
         for one in judged
         if one.gains.objective is not None and one.bundle.manifest.checksum != champion
     ]
-    return replace(look, alpha=spending.alpha) if compared else None
+    return replace(look, alpha=spending.taken) if compared else None
 
 
 def _versions() -> dict[str, str]:

@@ -4,8 +4,10 @@ The gate knows no registry. Whoever runs it hands the ledger in, and keeps the l
 """
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,8 +36,40 @@ class SpendingTerms:
     @property
     def text(self) -> str:
         """The terms as a person reads them: "5 % by bonferroni over 30 runs"."""
-        over = f" over {self.horizon} runs" if self.horizon else ""
+        endless = self.function == "confidence_sequence"
+        words = f" tightest at run {self.horizon}" if endless else f" over {self.horizon} runs"
+        over = words if self.horizon else ""
         return f"{100 * self.budget:.4g}\u00a0% by {self.function}{over}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A relative change on the scale of logarithms: log(F_challenger / F_champion).
+
+    Args:
+        change: the estimate.
+        error: its standard error, over users.
+    """
+
+    change: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one look adds to its champion's confidence sequence: impressions no look had before.
+
+    Args:
+        users: that they are of.
+        until: time of the last of them, ISO 8601 with a zone.
+        objective: Σ_k ω_k · log(F_k / F_k(champion)): at most log J.
+        goals: those that have a value.
+    """
+
+    users: int
+    until: str
+    objective: Shown
+    goals: Mapping[str, Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +85,7 @@ class Look:
         at: when it was recorded, ISO 8601 in UTC; likewise.
         terms: hash of the objective, the gate's terms and the seed that it was judged by.
         spending: terms by which it took its error; None where nobody recorded them.
+        evidence: that it adds to a confidence sequence; None: it adds nothing.
     """
 
     champion: str
@@ -61,6 +96,7 @@ class Look:
     at: str | None = None
     terms: str = ""
     spending: SpendingTerms | None = None
+    evidence: Evidence | None = None
 
     def repeats(self, other: "Look") -> bool:
         """Return whether this is another look's comparison: it teaches nothing new.
@@ -159,3 +195,23 @@ def _check(looks: Sequence[Look], path: str) -> None:
                 f"is {look.alpha:g}, must be at least 0 and below 1",
                 "Take the ledger as the gate wrote it",
             )
+        if look.evidence is not None:
+            _check_evidence(look.evidence, f"{path} looks.{number}.evidence")
+
+
+def _check_evidence(evidence: Evidence, where: str) -> None:
+    """Refuse numbers that no look can have: they would be summed into every later bound."""
+    fix = "Take the ledger as the gate wrote it"
+    if evidence.users < 1:
+        raise ShopguideError(f"{where}.users", f"is {evidence.users}, must be at least 1", fix)
+    try:
+        zone = datetime.fromisoformat(evidence.until).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        what = f"is {evidence.until!r}, must be an instant of ISO 8601 with a zone"
+        raise ShopguideError(f"{where}.until", what, fix)
+    for name, shown in {"objective": evidence.objective, **evidence.goals}.items():
+        if not (math.isfinite(shown.change) and 0 <= shown.error < math.inf):
+            what = f"is {shown.change:g} ± {shown.error:g}, must be finite, and the error ≥ 0"
+            raise ShopguideError(f"{where} {name}", what, fix)

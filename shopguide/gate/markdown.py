@@ -21,6 +21,7 @@ from shopguide.gate.wording import (
     outcome_title,
     p_value,
     percent,
+    sequence_sentence,
     verdict_sentence,
 )
 
@@ -107,6 +108,7 @@ def _candidates(decision: Decision) -> str:
 
 def _before(decision: Decision) -> str:
     lines = [budget_sentence(decision.spending)] if decision.spending else []
+    lines += [sequence_sentence(decision.sequence)] if decision.sequence else []
     lines += [optimism_sentence(decision.optimism)] if decision.optimism else []
     for past in decision.ledger.history[:_SHOWN]:
         version = f", version {past.version}" if past.version else ""

@@ -6,14 +6,17 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from shopguide.gate.audit_result import GoalPoint, PowerPoint
+from shopguide.gate.audit_result import GoalPoint, PowerPoint, SeasonPoint
 from shopguide.gate.relabelling import Relabelled
+from shopguide.gate.seasons import Seasons
 from shopguide.spec.gate import Gate
 
 POWER = 0.8
 """The power at which the minimum detectable gain is stated."""
 
 _STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)  # gains of a curve, in standard errors
+
+_POINTS, _FAR = 9, 1.5  # of a season's curve: from 1/√nights to so many of a night's errors
 
 _NORMAL = NormalDist()
 
@@ -61,6 +64,35 @@ def goal_curves(
             for gain in gains
         )
     return curves
+
+
+def season_curve(
+    seasons: Seasons, gate: Gate, alpha: float, spread: float
+) -> tuple[SeasonPoint, ...]:
+    """Return how often gains that every challenger of a season has are promoted within it.
+
+    Args:
+        seasons: without a better challenger.
+        gate: reads `confidence`, `min_gain` and `alpha_spending.horizon`.
+        alpha: error of the sequence.
+        spread: standard error of one night's J − 1.
+    """
+    nights, least, budget = seasons.nights, gate.min_gain or 0.0, 1 - gate.confidence
+    points = []
+    for step in np.geomspace(nights**-0.5, _FAR, _POINTS):
+        gain = least + float(step) * spread
+        found = seasons.by_sequence(alpha, gate.alpha_spending.horizon, gain)
+        middle = float(np.median(found)) + 1
+        points.append(
+            SeasonPoint(
+                gain,
+                float((found < nights).mean()),
+                middle if middle <= nights else None,
+                float((seasons.by_night([budget / nights] * nights, gain) < nights).mean()),
+                float(seasons.at_the_end(budget, gain).mean()),
+            )
+        )
+    return tuple(points)
 
 
 def detectable(needed: NDArray[np.float64]) -> float | None:

@@ -26,6 +26,13 @@ NO: dict[str, str] = {
     "no_baseline": "there is no champion, and the spec names no gate.baseline to beat",
     "no_error_left": "the champion's error budget allows this run nothing",
     "error_too_small": "the error left for each bound is too small for the replicates to show",
+    "nothing_new": "this run adds nothing to the champion's confidence sequence",
+    "sequence_gain_not_shown": (
+        "over this champion's runs together, the gain in J is not shown to exceed what is asked for"
+    ),
+    "sequence_goal_may_lose": (
+        "over this champion's runs together, a loss of {} beyond its margin cannot be ruled out"
+    ),
     "identical": "the challenger is the champion itself, file by file",
     "gain_not_shown": "the gain in J is not shown to exceed what is asked for",
     "baseline_not_beaten": "J is not shown to exceed that of the baseline",

@@ -18,6 +18,10 @@ what they were. Once they change (function, horizon, confidence), all that the c
 spent counts, against the least budget that any of them promised: whoever changes the terms until
 a challenger passes gains nothing by it.
 
+A `confidence_sequence` is not added up: one sequence holds its error over all runs of a champion
+together (`shopguide.gate.uniform_bound`). Whoever changes what is asked of the data, or the terms,
+begins another; sequence k takes budget/(k(k + 1)), or what is left, so that together they keep it.
+
 Source: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials", Biometrika 70, 1983;
 harmonic: Foster and Stine, "α-investing", JRSS B 70, 2008, §2, as alpha-spending with γ_n ∝
 1/(n(n + 1)).
@@ -51,6 +55,9 @@ class Spending:
         alpha: what this run takes; 0: nothing is left.
         repeated: whether the same comparison was made before: it takes what it took then.
         former: other terms by which earlier runs took error, in words; empty: they never changed.
+        sequence: number of the champion's confidence sequence, from 1; None where there is none.
+            `alpha` is its error then, which its first run took.
+        continued: whether an earlier run began it.
     """
 
     function: SpendingFunction
@@ -61,6 +68,13 @@ class Spending:
     alpha: float
     repeated: bool
     former: tuple[str, ...] = ()
+    sequence: int | None = None
+    continued: bool = False
+
+    @property
+    def taken(self) -> float:
+        """Error that this run adds to what its champion's runs took."""
+        return 0.0 if self.continued else self.alpha
 
 
 def spending_terms(terms: AlphaSpending, budget: float) -> SpendingTerms:
@@ -88,11 +102,19 @@ def spend(terms: AlphaSpending, budget: float, earlier: Sequence[Look], now: Loo
     asked = spending_terms(terms, budget)
     others = _other_terms(before, asked)
     first = 0
-    if not others and asked.horizon is not None:
+    horizons = asked.horizon is not None and asked.function != "confidence_sequence"
+    if not others and horizons and asked.horizon is not None:
         first = len(before) // asked.horizon * asked.horizon
     most = min([asked.budget, *(one.budget for one in others if one is not None)])
     spent = _short(math.fsum(look.alpha for look in before[first:]))
-    if found is not None:
+    number, begun = None, None
+    if asked.function == "confidence_sequence":
+        number, begun = _sequence(before, now, asked)
+    if begun is not None:
+        alpha = min(begun, budget)
+    elif number is not None:
+        alpha = max(min(_short(most / (number * (number + 1))), _short(most - spent)), 0.0)
+    elif found is not None:
         alpha = min(earlier[found].alpha, budget)
     elif asked.function == "none":
         alpha = max(_short(most - spent), 0.0) if others else budget
@@ -107,7 +129,24 @@ def spend(terms: AlphaSpending, budget: float, earlier: Sequence[Look], now: Loo
         alpha=_short(alpha) if alpha >= _LEAST else 0.0,
         repeated=found is not None,
         former=tuple("terms that were not recorded" if o is None else o.text for o in others),
+        sequence=number,
+        continued=begun is not None,
     )
+
+
+def _sequence(
+    before: Sequence[Look], now: Look, asked: SpendingTerms
+) -> tuple[int, float | None]:
+    """Return the number of a run's confidence sequence, and its error if it was begun before."""
+    began = [
+        look
+        for look in before
+        if look.alpha > 0 and look.spending and look.spending.function == asked.function
+    ]
+    for number, look in enumerate(began, start=1):
+        if look.terms == now.terms and look.spending == asked:
+            return number, look.alpha
+    return len(began) + 1, None
 
 
 def _other_terms(before: Sequence[Look], asked: SpendingTerms) -> list[SpendingTerms | None]:
@@ -121,12 +160,13 @@ def error_of(spending: Spending | None, confidence: float, here: int, tried: int
 
     Args:
         spending: of the champion's error; None without a champion. With nothing to spend, bounds
-            are shown only, at `confidence`.
+            are shown only, at `confidence`; of a confidence sequence they are the run's own.
         confidence: `gate.confidence`.
         here: candidates that are judged.
         tried: candidates that were compared on the test period, these included.
     """
-    alpha = spending.alpha if spending is not None and spending.alpha > 0 else 1 - confidence
+    shared = spending is not None and spending.alpha > 0 and spending.sequence is None
+    alpha = spending.alpha if spending is not None and shared else 1 - confidence
     return alpha * here / tried if tried > here else alpha
 
 

@@ -1,6 +1,7 @@
 """Numbers and sentences as a person reads them, the same in every report."""
 
 from shopguide.gate.decision import Decision, Guard
+from shopguide.gate.sequence import GainSequence
 from shopguide.gate.spending import Spending
 from shopguide.gate.trade_off import Optimism
 
@@ -138,6 +139,13 @@ def budget_sentence(spending: Spending) -> str:
         )
     if spending.function == "none":
         return f"Every run may take {shared}: gate.alpha_spending.function is none."
+    if spending.sequence is not None:
+        begun = "an earlier run began it" if spending.continued else "this run begins it"
+        return (
+            f"A confidence sequence over all runs of one champion, without an end, holds "
+            f"{level(spending.alpha)} of {shared}: this is run {spending.look}, and {begun}. "
+            "The bounds of the changes above are the run's own."
+        )
     over = (
         f"over {spending.horizon} runs of one champion"
         if spending.horizon
@@ -148,6 +156,20 @@ def budget_sentence(spending: Spending) -> str:
         f"At most {shared} {over}, by {spending.function.replace('_', '-')}: this is run "
         f"{spending.look}, {level(spending.spent)} was spent before, and it takes "
         f"{level(spending.alpha)}{again}."
+    )
+
+
+def sequence_sentence(sequence: GainSequence) -> str:
+    """Return what the champion's runs showed together."""
+    runs = f"{count(sequence.runs)} run{'' if sequence.runs == 1 else 's'}"
+    total = sequence.objective
+    if total is None:
+        return "No run brought evidence to this champion's confidence sequence yet."
+    return (
+        f"Together, this champion's challengers brought {percent(total.estimate)} of J on average "
+        f"over {runs} and {count(sequence.users)} users (each counted in every run that saw new "
+        f"impressions of it); at all times at once, with {level(1 - sequence.alpha)} confidence, "
+        f"at least {percent(total.lower)}."
     )
 
 

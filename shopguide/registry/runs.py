@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shopguide.gate import Decision, Ledger, Look, PastDecision, SpendingTerms, read_decision
+from pydantic import TypeAdapter
+
+from shopguide.gate import (
+    Decision,
+    Evidence,
+    Ledger,
+    Look,
+    PastDecision,
+    SpendingTerms,
+    read_decision,
+)
 from shopguide.registry.client import experiment, open_client, registry_exists
 from shopguide.registry.versions import champion
 from shopguide.spec import Spec
@@ -191,6 +201,8 @@ def decision_tags(decision: Decision) -> dict[str, str]:
         }
         if look.spending is not None:
             tags["look.spending"] = json.dumps(asdict(look.spending))
+        if look.evidence is not None:
+            tags["look.evidence"] = json.dumps(asdict(look.evidence))
     return tags
 
 
@@ -246,11 +258,16 @@ def _look(run: Any) -> Look | None:  # noqa: ANN401 - MLflow's Run
         at=_iso(_started(run)),
         terms=tags.get("look.terms", ""),
         spending=_spending_terms(tags.get("look.spending")),
+        evidence=_evidence(tags.get("look.evidence")),
     )
 
 
 def _spending_terms(text: str | None) -> SpendingTerms | None:
     return None if text is None else SpendingTerms(**json.loads(text))
+
+
+def _evidence(text: str | None) -> Evidence | None:
+    return None if text is None else TypeAdapter(Evidence).validate_json(text)
 
 
 def _iso(at: datetime) -> str:

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from shopguide.spec._section import Fraction, Rate, Section
 
-SpendingFunction = Literal["none", "bonferroni", "pocock", "obrien_fleming", "harmonic"]
+SpendingFunction = Literal[
+    "none", "bonferroni", "pocock", "obrien_fleming", "harmonic", "confidence_sequence"
+]
 
 
 class Floor(Section):
@@ -24,6 +26,10 @@ class AlphaSpending(Section):
     horizon of N runs: the levels α_1 … α_N sum to at most 1 − confidence, which holds however
     the runs depend on each other. After N runs the next horizon begins with a budget of its own,
     but for `harmonic`, whose budget lasts for ever.
+
+    `confidence_sequence` asks another question: what have this champion's challengers brought on
+    average? Its bound holds after every run at once, without an end, and every impression counts
+    once. A promotion needs it, and the run's own bound at `confidence`.
     """
 
     function: SpendingFunction = Field(
@@ -32,11 +38,18 @@ class AlphaSpending(Section):
             "none: 1 − confidence in every run, so a false promotion in 30 runs is likely; "
             "bonferroni: the same in each of N runs; pocock: a little more in the early ones; "
             "obrien_fleming: next to nothing at first, most in the last; harmonic: half at once, "
-            "a sixth next, 1/(n(n + 1)) in run n, without an end."
+            "a sixth next, 1/(n(n + 1)) in run n, without an end; confidence_sequence: evidence "
+            "of all runs of a champion is put together, by a bound that holds at all times."
         ),
     )
     horizon: int = Field(
-        30, ge=1, le=1000, description="N: runs of one champion that share the error."
+        30,
+        ge=1,
+        le=1000,
+        description=(
+            "N: runs of one champion that share the error; of confidence_sequence, which has no "
+            "end: the run at which its bound is tightest."
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """A registry in a temporary home, and bundles that differ in their fusion weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.files import write_json
-from shopguide.gate import Decision, Ledger, Look, Verdict
+from shopguide.gate import Decision, Evidence, Ledger, Look, Verdict
 from shopguide.gate.criteria import reasons_against
 from shopguide.gate.decision import (
     SCHEMA,
@@ -45,11 +46,18 @@ def decide(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes the decision that the gate would have written."""
 
     def write(
-        challenger: Path, champion: Path | None, verdict: Verdict = "promote", alpha: float = 0.01
+        challenger: Path,
+        champion: Path | None,
+        verdict: Verdict = "promote",
+        alpha: float = 0.01,
+        evidence: Evidence | None = None,
     ) -> Path:
         path = tmp_path / f"decision_{challenger.name}" / "decision.json"
         path.parent.mkdir(exist_ok=True)
-        write_json(path, sealed(_decision(challenger, champion, verdict, alpha)).to_json())
+        made = _decision(challenger, champion, verdict, alpha)
+        if evidence is not None and made.look is not None:
+            made = replace(made, look=replace(made.look, evidence=evidence))
+        write_json(path, sealed(made).to_json())
         return path.parent
 
     return write

@@ -10,7 +10,7 @@ import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
-from shopguide.gate import Ledger
+from shopguide.gate import Evidence, Ledger, Shown
 from shopguide.registry import (
     NoChampionError,
     NotPromotedError,
@@ -278,6 +278,17 @@ def test_the_ledger_has_every_look_at_a_champion_in_their_order(
     assert ledger.history[1].reasons == ("gain_not_shown",)
     assert [past.against for past in ledger.history] == ["champion", "champion", "popularity"]
     assert ledger.history[2].gain == pytest.approx(0.02)
+
+
+def test_the_ledger_has_what_each_look_adds_to_a_sequence(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
+) -> None:
+    shown = Shown(0.0123456789012345, 0.004)
+    evidence = Evidence(321, "2024-03-31T23:59:59.123456+00:00", shown, {"ctr": shown})
+    second = make_bundle(0.2)
+    decision = decide(second, first, "refuse", evidence=evidence)
+    record_refusal(spec, second, decision, reason="gate")
+    assert [look.evidence for look in read_ledger(spec).looks] == [evidence]
 
 
 def test_a_recorded_refusal_that_is_repeated_is_one_look(
