@@ -139,9 +139,7 @@ def sharing(
         yield Reason("error_too_small", detail=detail)
 
 
-def against_sequence(
-    sequence: GainSequence | None, titles: Mapping[str, str]
-) -> Iterator[Reason]:
+def against_sequence(sequence: GainSequence | None, titles: Mapping[str, str]) -> Iterator[Reason]:
     """Yield what the runs together say against a promotion.
 
     Args:

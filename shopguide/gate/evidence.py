@@ -29,7 +29,7 @@ def gather(
     """Return what the fresh impressions of a test period say; None: there are none that say it.
 
     Test periods may overlap, and what two of them share would count twice. Several challengers add
-    the mean of what each brings: the best of them, picked on these very outcomes, would be too good.
+    the mean of what each brings: the best, picked on these very outcomes, would be too good.
 
     Args:
         spec: reads the tasks and `objective`.

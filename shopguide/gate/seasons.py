@@ -80,10 +80,8 @@ class Seasons:
         """
         mean = self.changes.mean(axis=-1) + np.log1p(gain)
         error = np.sqrt((self.errors**2).sum(axis=-1)) / self.nights
-        found: NDArray[np.bool_] = (
-            mean - _NORMAL.inv_cdf(1 - alpha) * error > self.least[:, None]
-        ).all(axis=0)
-        return found
+        lower = mean - _NORMAL.inv_cdf(1 - alpha) * error
+        return np.asarray((lower > self.least[:, None]).all(axis=0), dtype=np.bool_)
 
     def needed(self, alpha: float, quantile: float) -> Array:
         """Return the gain above which the first night of each season promotes [N].

@@ -134,9 +134,7 @@ def spend(terms: AlphaSpending, budget: float, earlier: Sequence[Look], now: Loo
     )
 
 
-def _sequence(
-    before: Sequence[Look], now: Look, asked: SpendingTerms
-) -> tuple[int, float | None]:
+def _sequence(before: Sequence[Look], now: Look, asked: SpendingTerms) -> tuple[int, float | None]:
     """Return the number of a run's confidence sequence, and its error if it was begun before."""
     began = [
         look

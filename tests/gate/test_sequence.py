@@ -1,7 +1,8 @@
 """A champion's runs put together: which evidence counts, what it costs, and what is decided."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from shopguide.gate import (
     replay,
 )
 from shopguide.gate.criteria import against_sequence
+from shopguide.gate.decision_file import sealed as seal
 from shopguide.gate.evidence import gather, log_changes
 from shopguide.gate.sequence import earlier_evidence, follow
 from shopguide.gate.spending import error_of, spend, spending_terms
@@ -80,9 +82,7 @@ def test_whoever_changes_what_is_asked_begins_another_and_all_keep_the_budget() 
 @pytest.mark.parametrize("function", ["bonferroni", "harmonic", "none"])
 def test_what_was_spent_by_other_terms_is_gone(function: str) -> None:
     other = AlphaSpending(function=function, horizon=4)
-    before = [
-        look(night, alpha=0.02, spending=spending_terms(other, BUDGET)) for night in range(2)
-    ]
+    before = [look(night, alpha=0.02, spending=spending_terms(other, BUDGET)) for night in range(2)]
     found = spend(SEQUENCE, BUDGET, before, look(3))
     assert found.alpha == pytest.approx(0.01)
     begun = [*before, look(3, alpha=found.taken)]
@@ -215,9 +215,7 @@ def test_a_better_challenger_is_promoted_once_the_runs_together_show_it(
     spec, vague, good = by_sequence(shop), shop.model("vague", VAGUE), shop.model("good")
     ledger, verdicts = Ledger(), []
     for night, data in enumerate(nights(shop, tmp_path, 3)):
-        found = decide(
-            spec, good, data, tmp_path / f"out{night}", champion=vague, ledger=ledger
-        )
+        found = decide(spec, good, data, tmp_path / f"out{night}", champion=vague, ledger=ledger)
         ledger = ledger.with_look(found.look)
         verdicts.append(found.verdict)
         assert found.sequence is not None
@@ -274,14 +272,10 @@ def test_candidates_that_are_not_shown_are_refused(shop: Shop, tmp_path: Path) -
 
 
 def test_an_edited_sequence_is_found_out(shop: Shop, tmp_path: Path) -> None:
-    from shopguide.gate.decision_file import sealed as seal  # what an editor could run
-
     vague = shop.model("vague", VAGUE)
     found = decide(by_sequence(shop), shop.model("good"), shop.test_set, tmp_path, champion=vague)
     assert found.sequence is not None
     edited = seal(replace(found, sequence=replace(found.sequence, runs=99)))
-    import json
-
     (tmp_path / "decision.json").write_text(json.dumps(edited.to_json()))
     with pytest.raises(ShopguideError, match="does not follow from the looks"):
         read_decision(tmp_path)
@@ -301,7 +295,8 @@ def test_evidence_that_no_run_can_have_is_refused(
     broken: dict[str, object], said: str, tmp_path: Path
 ) -> None:
     made = replace(evidence(0), **broken)  # type: ignore[arg-type]
-    Ledger((replace(look(0), evidence=made),)).write(tmp_path / "ledger.json")
+    content = asdict(Ledger((replace(look(0), evidence=made),)))
+    (tmp_path / "ledger.json").write_text(json.dumps(content))
     with pytest.raises(ShopguideError, match=said):
         read_ledger(tmp_path / "ledger.json")
 
