@@ -64,10 +64,12 @@ def observe_many(histogram: Histogram, values: NDArray[np.float64]) -> None:
     """
     if not len(values):
         return
-    bounds = np.array(histogram._upper_bounds)
-    places, numbers = np.unique(np.searchsorted(bounds, values), return_counts=True)
-    for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
-        histogram._buckets[min(place, len(bounds) - 1)].inc(number)
+    bounds = histogram._upper_bounds
+    numbers = np.bincount(np.searchsorted(bounds, values), minlength=len(bounds)).tolist()
+    numbers[len(bounds) - 1] += sum(numbers[len(bounds) :])  # what is no number lies beyond all
+    for bucket, number in zip(histogram._buckets, numbers, strict=False):
+        if number:
+            bucket.inc(number)
     histogram._sum.inc(float(values.sum()))
 
 

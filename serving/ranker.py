@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from serving.answer import Ranked, rows_of
 from serving.explain import METHOD, explain_rows
 from serving.ids import new_request_id
 from serving.metrics import IDS, PREDICTED, UNKNOWN_IDS, observe_many, stage
@@ -16,9 +17,7 @@ from serving.schemas import (
     ExplainResponse,
     PredictRequest,
     PredictResponse,
-    RankedItem,
     RankRequest,
-    RankResponse,
 )
 from shopguide.bundle import Bundle
 from shopguide.fusion import Fusion
@@ -53,7 +52,7 @@ class Ranker:
         """What ranks."""
         return self._bundle
 
-    def rank(self, request: RankRequest) -> RankResponse:
+    def rank(self, request: RankRequest) -> Ranked:
         """Return the candidates, best first; each of them once, unknown ones too.
 
         Args:
@@ -64,23 +63,19 @@ class Ranker:
         """
         self._check(request)
         with stage("features"):
-            table, degraded = self._reader.read(request)
+            inputs = self._reader.read(request)
         with stage("model"):
-            predictions = self._bundle.predict(table)
+            predictions = self._bundle.predict_columns(inputs.columns)
         scores = self._fuse(predictions, request.weights)
         order = np.argsort(-scores, kind="stable")[: request.top_k]
-        items = [
-            RankedItem(item_id=request.items[place], score=score, predictions=predicted)
-            for place, score, predicted in zip(
-                order.tolist(), scores[order].tolist(), _rows(predictions, order), strict=True
-            )
-        ]
         self._observe(request, predictions)
-        return RankResponse(
+        return Ranked(
             request_id=request.request_id or new_request_id(),
-            items=items,
+            item_ids=[request.items[place] for place in order.tolist()],
+            scores=scores[order],
+            predictions={task: values[order] for task, values in predictions.items()},
             model_version=self.version,
-            degraded=degraded,
+            degraded=inputs.degraded,
             goals=self._goals,
         )
 
@@ -91,7 +86,8 @@ class Ranker:
             BadRequestError: a name that the model does not know.
         """
         self._check(request)
-        table, degraded = self._reader.read(request)
+        inputs = self._reader.read(request)
+        table = inputs.table()
         if "item_id" not in table.column_names:
             table = table.append_column("item_id", pa.array(request.items))
         fusion = self._fusion(request.weights)
@@ -101,7 +97,7 @@ class Ranker:
             fusion=fusion.form,
             method=METHOD,
             model_version=self.version,
-            degraded=degraded,
+            degraded=inputs.degraded,
         )
 
     def predict(self, request: PredictRequest) -> PredictResponse:
@@ -111,8 +107,7 @@ class Ranker:
             BadRequestError: a row is not what the model reads.
         """
         predictions = self._bundle.predict(table_of(request.rows, self._bundle.manifest.inputs))
-        rows = _rows(predictions, np.arange(len(request.rows)))
-        return PredictResponse(predictions=rows, model_version=self.version)
+        return PredictResponse(predictions=rows_of(predictions), model_version=self.version)
 
     def _observe(self, request: RankRequest, predictions: dict[str, np.ndarray]) -> None:
         for name, asked in (("user_id", [request.user_id]), ("item_id", request.items)):
@@ -160,9 +155,3 @@ class Ranker:
             known = ", ".join(fusion.means)
             raise BadRequestError(f"weights.{unknown[0]}", f"no goal has this task; goals: {known}")
         return replace(fusion, weights={task: w / total for task, w in weights.items()})
-
-
-def _rows(predictions: dict[str, np.ndarray], places: np.ndarray) -> list[dict[str, float]]:
-    """Return predictions row by row, in the order of `places`."""
-    columns = zip(*(values[places].tolist() for values in predictions.values()), strict=True)
-    return [dict(zip(predictions, row, strict=True)) for row in columns]

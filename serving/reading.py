@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -10,22 +11,24 @@ import pyarrow as pa
 
 from serving.breaker import Breaker
 from serving.engine_metrics import CIRCUIT_OPEN, DEGRADED, FEATURE_AGE
-from serving.rows import SHOWN_AT, TYPES, value_of
+from serving.rows import SHOWN_AT, TYPES, Typed, value_of
 from serving.schemas import Value
 from shopguide.bundle import Bundle, InputEntry
+from shopguide.columns import Columns, Datum, Same, Values, as_arrow, replaced
 
 _log = logging.getLogger("shopguide.serving")
 
 _SECONDS_AN_HOUR = 3600
+_EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 
 
 class FeatureReader(Protocol):
     """What the service needs of a feature store."""
 
-    def read(
+    def columns(
         self, user_id: str, item_ids: Sequence[str], context: Mapping[str, str | float]
-    ) -> pa.Table:
-        """Return every input of the model, a row a candidate, in the order asked; or raise."""
+    ) -> Mapping[str, Values]:
+        """Return the model's inputs, a row a candidate, in the order asked; or raise."""
 
     def age_seconds(self) -> float | None:
         """Return how long ago the features were materialised; None: not known."""
@@ -55,6 +58,30 @@ class Asked(Protocol):
         """Time of the request; None: the service's clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the model reads of a request.
+
+    Args:
+        columns: every input.
+        kinds: of the inputs.
+        degraded: defaults stand in for the store.
+    """
+
+    columns: Columns
+    kinds: Mapping[str, str]
+    degraded: bool
+
+    def table(self) -> pa.Table:
+        """Return the columns as Arrow's, and `shown_at` beside them."""
+        rows, found = self.columns.rows, self.columns.values
+        columns = {
+            name: as_arrow(found[name], rows, TYPES[kind]) for name, kind in self.kinds.items()
+        }
+        columns[SHOWN_AT] = as_arrow(Same(self.columns.shown_at), rows, TYPES["recency"])
+        return pa.table(columns)
+
+
 class RequestReader:
     """Reads requests for one bundle.
 
@@ -72,7 +99,7 @@ class RequestReader:
         self._most_hours = reading.max_age_hours
         self.defaults = _defaults(bundle)
 
-    def read(self, request: Asked) -> tuple[pa.Table, bool]:
+    def read(self, request: Asked) -> Inputs:
         """Return the inputs of a request's candidates, and whether defaults stand in.
 
         Raises:
@@ -84,36 +111,30 @@ class RequestReader:
         }
         known = {name: v for name, v in context.items() if isinstance(v, (str, float))}
         stored, degraded = self._ask(request, known)
-        rows, single = len(request.items), self._single(request)
-        stored = pa.table({}) if stored is None else stored
-        found = dict(zip(stored.column_names, stored.columns, strict=True))
-        columns = {}
-        for name, kind in self._kinds.items():
+        columns: dict[str, Values] = {}
+        for name in self._kinds:
             if name in context:
-                column = _same(context[name], rows, TYPES[kind])
-            elif name in found:
-                column = found[name]
+                columns[name] = Same(_datum(context[name]))
+            elif stored is not None and name in stored:
+                columns[name] = stored[name]
             else:
-                column = self._default(name, request)
-            if name in single:
-                values = column.to_pylist()
-                for row, value in single[name].items():
-                    values[row] = value
-                column = pa.array(values, type=TYPES[kind])
-            columns[name] = column
-        columns[SHOWN_AT] = _same(self._now(request), rows, TYPES["recency"])
-        return pa.table(columns), degraded
+                columns[name] = self._default(name, request)
+        rows = len(request.items)
+        for name, changes in self._single(request).items():
+            columns[name] = replaced(columns[name], rows, self._kinds[name], changes)
+        shown_at = microseconds(self._now(request))
+        return Inputs(Columns(columns, rows, shown_at), self._kinds, degraded=degraded)
 
     def _ask(
         self, request: Asked, context: Mapping[str, str | float]
-    ) -> tuple[pa.Table | None, bool]:
+    ) -> tuple[Mapping[str, Values] | None, bool]:
         """Ask the store, unless it is left alone; never raise for it."""
         if self._features is None:
             return self._without("no_store")
         if not self._breaker.allows():
             return self._without("circuit_open")
         try:
-            found = self._features.read(request.user_id, request.items, context)
+            found = self._features.columns(request.user_id, request.items, context)
         except Exception as error:  # noqa: BLE001 - whatever breaks the store must not break the page
             _log.warning("feature store: %s: %s", type(error).__name__, str(error)[:200])
             if self._breaker.failed():
@@ -139,23 +160,21 @@ class RequestReader:
         DEGRADED.labels("stale").inc()
         return True
 
-    def _single(self, request: Asked) -> dict[str, dict[int, object]]:
+    def _single(self, request: Asked) -> dict[str, dict[int, Datum]]:
         """Return the values that replace the store's, by input and row."""
-        found: dict[str, dict[int, object]] = {}
+        found: dict[str, dict[int, Datum]] = {}
         if request.features:
             for row, item in enumerate(request.items):
                 for name, value in request.features.get(item, {}).items():
                     path = f"features.{item}.{name}"
                     typed = value_of(self._kinds[name], value, path)
-                    found.setdefault(name, {})[row] = typed
+                    found.setdefault(name, {})[row] = _datum(typed)
         return found
 
-    def _default(self, name: str, request: Asked) -> pa.Array:
-        kind = TYPES[self._kinds[name]]
+    def _default(self, name: str, request: Asked) -> Values:
         if name == "item_id":
-            return pa.array(request.items, type=kind)
-        value = request.user_id if name == "user_id" else self.defaults[name]
-        return _same(value, len(request.items), kind)
+            return request.items
+        return Same(request.user_id if name == "user_id" else self.defaults[name])
 
     def _now(self, request: Asked) -> datetime:
         if request.at is not None:
@@ -182,8 +201,13 @@ def open_features(bundle: Bundle, home: Path) -> FeatureReader | None:
     return features
 
 
-def _same(value: object, rows: int, kind: pa.DataType) -> pa.Array:
-    return pa.repeat(pa.scalar(value, type=kind), rows)
+def microseconds(time: datetime) -> int:
+    """Return a time, exactly, as microseconds since the epoch."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _datum(value: Typed) -> Datum:
+    return microseconds(value) if isinstance(value, datetime) else value
 
 
 def _defaults(bundle: Bundle) -> dict[str, str | float | None]:

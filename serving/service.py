@@ -19,6 +19,7 @@ from _bentoml_sdk.io_models import IORootModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.answer import Ranked
 from serving.auth import keys_of, listening, require_key_outside
 from serving.door import BODY, Door, Policy
 from serving.errors import FAILED, RefusedError, json_response, note
@@ -181,7 +182,7 @@ class Ranking:
         """Close the feedback files, so that prepare can read them."""
         self._feedback.close()
 
-    def _rank(self, request: RankRequest) -> RankResponse:
+    def _rank(self, request: RankRequest) -> Ranked:
         started = time.perf_counter()
         answer = self._ranker.rank(request)
         self._answered.add(answer.request_id)
@@ -201,12 +202,13 @@ class Ranking:
     def _rules(self) -> Rules:
         return Rules.of(self._ranker.bundle.spec)
 
-    def _log_impressions(self, request: RankRequest, answer: RankResponse) -> None:
+    def _log_impressions(self, request: RankRequest, answer: Ranked) -> None:
         """Store the list as shown; the answer does not wait for it, and does without if need be."""
         try:
-            self._feedback.submit(self._rules().shown(request, answer, datetime.now(UTC)))
+            rows = self._rules().shown(request, answer.response(), datetime.now(UTC))
+            self._feedback.submit(rows)
         except RefusedError:
-            FEEDBACK.labels("impression_lost").inc(len(answer.items))
+            FEEDBACK.labels("impression_lost").inc(len(answer.item_ids))
 
 
 def _answer(api: str, work: Callable[[], Answer]) -> Response:
@@ -215,13 +217,19 @@ def _answer(api: str, work: Callable[[], Answer]) -> Response:
     try:
         answer = work()
         with stage("write"):
-            response = json_response(answer)
+            response = _written(answer)
     except Exception as error:  # noqa: BLE001 - see _refusal
         return _refusal(api, error)
     finally:
         SECONDS.labels(api).observe(time.perf_counter() - started)
     ANSWERED.labels(api, str(getattr(answer, "degraded", False)).lower()).inc()
     return response
+
+
+def _written(answer: object) -> Response:
+    if isinstance(answer, Ranked):
+        return Response(answer.json(), media_type="application/json")
+    return json_response(answer)
 
 
 def _refusal(api: str, error: Exception) -> Response:

@@ -1,7 +1,9 @@
 """From text to codes: one value, a cross of several, or a list of values."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from shopguide.bundle.document import Document
+from shopguide.columns import Datum, Same, Values, as_cells
 
 MISSING, UNKNOWN, FIRST_VALUE = 0, 1, 2
 """Codes of a categorical: null, a value outside the vocabulary, the vocabulary's first value."""
@@ -63,6 +66,20 @@ class Coder(Document):
         result: NDArray[np.int64] = codes[positions.to_numpy()]
         return result
 
+    def encode_cells(self, cells: Sequence[Datum]) -> NDArray[np.int64]:
+        """Return the code of each text [N], as `encode_text` does."""
+        if self.buckets is None:
+            codes = map(self._codes_of_cells.get, cells, repeat(UNKNOWN))
+            return np.fromiter(codes, np.int64, len(cells))
+        known = {cell: MISSING if cell is None else self._code(str(cell)) for cell in set(cells)}
+        return np.array([known[cell] for cell in cells], dtype=np.int64)
+
+    @cached_property
+    def _codes_of_cells(self) -> dict[Datum, int]:
+        codes: dict[Datum, int] = {None: MISSING}
+        codes.update(self._codes)
+        return codes
+
     def _code(self, value: str) -> int:
         if self.buckets is None:
             return self._codes.get(value, UNKNOWN)
@@ -90,6 +107,17 @@ class CategoricalInput(Coder):
     def encode(self, *columns: pa.ChunkedArray) -> NDArray[np.int64]:
         """Return the code of each row [N, 1], of as many columns as `columns` names."""
         return self.encode_text(crossed(columns))[:, None]
+
+    def encode_values(self, columns: Sequence[Values], rows: int) -> NDArray[np.int64]:
+        """Return the codes of a request's rows [N, 1]; [1, 1] where all have the same.
+
+        Args:
+            columns: as many as `columns` names.
+            rows: N.
+        """
+        same = all(isinstance(column, Same) for column in columns)
+        cells = [as_cells(column, 1 if same else rows) for column in columns]
+        return self.encode_cells(cells[0] if len(cells) == 1 else _crossed_cells(cells))[:, None]
 
 
 class ListInput(Coder):
@@ -135,6 +163,13 @@ class ListInput(Coder):
         codes[inside] = values[source[inside]]
         return codes
 
+    def encode_values(
+        self, column: Values, rows: int, coder: Coder | None = None
+    ) -> NDArray[np.int64]:
+        """Return the codes of a request's rows [N, length]; [1, length] where all have the same."""
+        cells = as_cells(column, 1 if isinstance(column, Same) else rows)
+        return self.encode(pa.chunked_array([pa.array(cells, pa.list_(pa.string()))]), coder)
+
 
 def crossed(columns: tuple[pa.ChunkedArray, ...]) -> pa.ChunkedArray:
     """Return the values of several columns joined, row by row; null where one of them is."""
@@ -142,3 +177,10 @@ def crossed(columns: tuple[pa.ChunkedArray, ...]) -> pa.ChunkedArray:
         return columns[0]
     parts = [column.cast(pa.string()) for column in columns]
     return pc.binary_join_element_wise(*parts, CROSSING)
+
+
+def _crossed_cells(columns: Sequence[Sequence[Datum]]) -> list[Datum]:
+    return [
+        None if None in cells else CROSSING.join(map(str, cells))
+        for cells in zip(*columns, strict=True)
+    ]

@@ -1,6 +1,7 @@
 """The ONNX graph of a bundle: opened, held against the bundle's documents, and run."""
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
@@ -66,13 +67,46 @@ def run_graph(
     Raises:
         ShopguideError: the table lacks a column, or the graph fails or returns another shape.
     """
-    outputs = session.get_outputs()
+    return _in_chunks(
+        session,
+        table.num_rows,
+        lambda start: preprocessing.transform(table.slice(start, _CHUNK)),
+        where,
+    )
+
+
+def run_encoded(
+    session: onnxruntime.InferenceSession,
+    codes: NDArray[np.int64],
+    numbers: NDArray[np.float32],
+    *,
+    where: str = GRAPH,
+) -> dict[str, NDArray[np.float64]]:
+    """Run the graph over what the preprocessing returned: as `run_graph`, for a request's rows.
+
+    Raises:
+        ShopguideError: the graph fails, or returns another shape.
+    """
+    return _in_chunks(
+        session,
+        len(codes),
+        lambda start: (codes[start : start + _CHUNK], numbers[start : start + _CHUNK]),
+        where,
+    )
+
+
+def _in_chunks(
+    session: onnxruntime.InferenceSession,
+    rows: int,
+    encoded: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float32]]],
+    where: str,
+) -> dict[str, NDArray[np.float64]]:
     expected = {
-        output.name: np.empty((table.num_rows, *output.shape[1:]), dtype=np.float64)
-        for output in outputs
+        output.name: np.empty((rows, *output.shape[1:]), dtype=np.float64)
+        for output in session.get_outputs()
     }
-    for start in range(0, table.num_rows, _CHUNK):
-        codes, numbers = preprocessing.transform(table.slice(start, _CHUNK))
+    for start in range(0, rows, _CHUNK):
+        codes, numbers = encoded(start)
         for name, values in _run(session, codes, numbers, where).items():
             expected[name][start : start + len(codes)] = values
     return expected

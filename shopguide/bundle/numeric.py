@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from shopguide.bundle.document import Finite
 from shopguide.bundle.reading import read_column
+from shopguide.columns import NEVER, Columns, Datum, Same, Values
 
 CLIP = 5.0
 """Largest distance from the centre, in scales, that a numeric input may have."""
@@ -110,10 +111,47 @@ def raw_numbers(table: pa.Table, columns: Sequence[NumericInput]) -> NDArray[np.
             continue
         if shown_at is None:
             shown_at = read_column(table, SHOWN_AT, "recency", _microseconds)
-        age = shown_at - read_column(table, column.name, "recency", _microseconds)
-        raw[:, position] = np.maximum(age / _MICROSECONDS_A_DAY, 0.0)
+        raw[:, position] = _age(shown_at, read_column(table, column.name, "recency", _microseconds))
+    return _finite(raw)
+
+
+def raw_values(columns: Columns, inputs: Sequence[NumericInput]) -> NDArray[np.float64]:
+    """Return the same of a request's columns."""
+    raw = np.empty((columns.rows, len(inputs)), dtype=np.float64)
+    shown_at = np.float64(columns.shown_at)
+    for position, one in enumerate(inputs):
+        values = columns.values[one.name]
+        if one.kind == "numeric":
+            raw[:, position] = _number(values.value) if isinstance(values, Same) else values
+        else:
+            raw[:, position] = _age(shown_at, _instants(values))
+    return _finite(raw)
+
+
+def _age(
+    shown_at: NDArray[np.float64] | np.float64, then: NDArray[np.float64] | np.float64
+) -> NDArray[np.float64]:
+    """Return days, ≥ 0; NaN where one of them is."""
+    days: NDArray[np.float64] = np.maximum((shown_at - then) / _MICROSECONDS_A_DAY, 0.0)
+    return days
+
+
+def _finite(raw: NDArray[np.float64]) -> NDArray[np.float64]:
     raw[~np.isfinite(raw)] = np.nan  # an infinite ratio says no more than an absent one
     return raw
+
+
+def _number(value: Datum) -> np.float64:
+    assert value is None or isinstance(value, (int, float)), "a number, or none"
+    return np.float64(np.nan if value is None else value)
+
+
+def _instants(values: Values) -> NDArray[np.float64] | np.float64:
+    if isinstance(values, Same):
+        return _number(values.value)
+    found = np.asarray(values, dtype=np.float64)
+    found[np.asarray(values) == NEVER] = np.nan
+    return found
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:

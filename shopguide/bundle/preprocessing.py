@@ -16,9 +16,11 @@ from shopguide.bundle.numeric import (
     NumericInput,
     Scales,
     raw_numbers,
+    raw_values,
     signed_log1p,
 )
 from shopguide.bundle.reading import read_columns
+from shopguide.columns import Columns
 from shopguide.errors import ShopguideError
 
 __all__ = [
@@ -124,6 +126,20 @@ class Preprocessing(Document):
             codes[:, start : start + found.shape[1]] = found
             start += found.shape[1]
         return codes, self._scales.apply(raw_numbers(table, self.numeric))
+
+    def encode(self, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return what `transform` does, of a request's columns: every input, of its kind."""
+        codes = np.empty((columns.rows, self.code_width), dtype=np.int64)
+        start = 0
+        for column in self.coded:
+            values = [columns.values[name] for name in column.columns]
+            if isinstance(column, ListInput):
+                found = column.encode_values(values[0], columns.rows, self._coder(column))
+            else:
+                found = column.encode_values(values, columns.rows)
+            codes[:, start : start + found.shape[1]] = found
+            start += found.shape[1]
+        return codes, self._scales.apply(raw_values(columns, self.numeric))
 
     def _coder(self, column: ListInput) -> CategoricalInput | None:
         return next((c for c in self.categorical if c.name == column.of), None)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from threading import Lock
 
 import numpy as np
@@ -12,6 +13,7 @@ from shopguide.features.online_views import Group, Rows
 Entity = tuple[str, ...]
 
 _FIRST = 256  # rows that there is room for at first
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 class Arena:
@@ -37,24 +39,30 @@ class Arena:
         self._most = most
         self._clock = clock
         self._lock = Lock()
+        self._nothing = Rows.empty(group, 0)
         self._reset()
 
-    def take(self, entities: Sequence[Entity], rows: Rows) -> NDArray[np.int64]:
-        """Fill in what is kept and fresh; return the positions of the others.
+    def take(self, entities: Sequence[Entity]) -> tuple[Rows, NDArray[np.int64]]:
+        """Return what is kept and fresh, and the positions of the others: their rows are empty.
+
+        Where all are missing there are no rows at all.
 
         Args:
             entities: each once.
-            rows: one an entity.
         """
         count = len(entities)
         if not self._seconds:
-            return np.arange(count)
+            return self._nothing, np.arange(count)
         with self._lock:
-            find = self._slots.get
-            slots = np.fromiter((find(entity, -1) for entity in entities), np.int64, count)
+            slots = np.fromiter(map(self._slots.get, entities, repeat(-1)), np.int64, count)
             fresh = (slots >= 0) & (self._until[slots] > self._clock())
+            if fresh.all():
+                return self._rows.take(slots), _NONE
+            if not fresh.any():
+                return self._nothing, np.arange(count)
+            rows = Rows.empty(self._group, count)
             rows.put(np.flatnonzero(fresh), self._rows, slots[fresh])
-        return np.flatnonzero(~fresh)
+        return rows, np.flatnonzero(~fresh)
 
     def keep(self, entities: Sequence[Entity], rows: Rows) -> None:
         """Keep what was read just now.

@@ -7,10 +7,12 @@ are those of `entity_key_serialization_version: 3`; a test holds them against Fe
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.columns import NEVER
 from shopguide.errors import ShopguideError
 
 Cell = bytes | None
@@ -22,9 +24,11 @@ _TEXT, _DOUBLE, _TIME, _LIST = 0x12, 0x29, 0x40, 0x62
 _MEMBER = 0x0A  # tag of a text in a list
 _NULL = b"\x98\x01\x00"  # null_val: NULL
 _RECORD = np.dtype([("tag", "u1"), ("number", "<f8")])  # a double_val
+_NAN = struct.pack("<Bd", _DOUBLE, np.nan)
+_NO_TIME = bytes([_TIME, 0])
+_LONGEST = 11  # bytes of a time: its tag, and a varint of 64 bits
+_SHIFTS = np.arange(0, 70, 7, dtype=np.uint64)  # of the digits of a varint
 _SMALL = 0x80  # below it a varint is one byte
-NEVER = np.iinfo(np.int64).min
-"""Microseconds that stand for no time, as numpy's NaT does."""
 
 
 def entity_keys(names: Sequence[str], values: Sequence[Sequence[str]]) -> list[bytes]:
@@ -36,8 +40,9 @@ def entity_keys(names: Sequence[str], values: Sequence[Sequence[str]]) -> list[b
     """
     order = sorted(range(len(names)), key=names.__getitem__)
     head = struct.pack("<I", len(names)) + b"".join(_counted(names[place]) for place in order)
-    columns = [[_counted(entity[place]) for entity in values] for place in order]
-    return [head + b"".join(parts) for parts in zip(*columns, strict=True)]
+    columns = list(zip(*values, strict=True))
+    parts = [map(_counted, columns[place]) for place in order] if columns else [()]
+    return list(map(b"".join, zip(repeat(head), *parts)))
 
 
 @lru_cache(maxsize=50_000)  # the same items come again and again
@@ -52,15 +57,13 @@ def doubles(cells: Sequence[Cell], where: str) -> NDArray[np.float64]:
     Raises:
         ShopguideError: a cell holds something else.
     """
-    found, places = _present(cells)
-    values = np.full(len(cells), np.nan)
-    if found:
-        if set(map(len, found)) != {_RECORD.itemsize}:
-            raise _misfit(where, "a number")
-        records = np.frombuffer(b"".join(found), _RECORD)
-        if (records["tag"] != _DOUBLE).any():
-            raise _misfit(where, "a number")
-        values[places] = records["number"]
+    found = [cell if cell and cell != _NULL else _NAN for cell in cells]
+    if not set(map(len, found)) <= {_RECORD.itemsize}:
+        raise _misfit(where, "a number")
+    records = np.frombuffer(b"".join(found), _RECORD)
+    if (records["tag"] != _DOUBLE).any():
+        raise _misfit(where, "a number")
+    values: NDArray[np.float64] = records["number"]
     return values
 
 
@@ -70,22 +73,13 @@ def times(cells: Sequence[Cell], where: str) -> NDArray[np.int64]:
     Raises:
         ShopguideError: a cell holds something else.
     """
-    found, places = _present(cells)
-    values = np.full(len(cells), NEVER)
-    lengths = [len(cell) for cell in found]
-    for length in set(lengths):
-        rows = [row for row, size in enumerate(lengths) if size == length]
-        joined = b"".join([found[row] for row in rows])
-        block = np.frombuffer(joined, np.uint8).reshape(-1, length)
-        if (block[:, 0] != _TIME).any():
-            raise _misfit(where, "a time")
-        seconds = np.zeros(len(rows), np.uint64)
-        for digit in range(1, length):  # a varint: seven bits a byte, the low ones first
-            bits = (block[:, digit] & 0x7F).astype(np.uint64)
-            seconds |= bits << np.uint64(7 * (digit - 1))
-        signed = seconds.view(np.int64)
-        values[places[rows]] = np.where(signed == 0, NEVER, signed * 1_000_000)
-    return values
+    found = [cell if cell and cell != _NULL else _NO_TIME for cell in cells]
+    block = np.frombuffer(b"".join([cell.ljust(_LONGEST, b"\0") for cell in found]), np.uint8)
+    if len(block) != len(cells) * _LONGEST or (block[::_LONGEST] != _TIME).any():
+        raise _misfit(where, "a time")
+    digits = block.reshape(-1, _LONGEST)[:, 1:] & 0x7F  # seven bits a byte, the low ones first
+    seconds = (digits.astype(np.uint64) << _SHIFTS).sum(axis=1, dtype=np.uint64).view(np.int64)
+    return np.where(seconds == 0, NEVER, seconds * 1_000_000)
 
 
 def texts(cells: Sequence[Cell], where: str) -> list[str | None]:
@@ -134,11 +128,6 @@ def _varint(cell: bytes, start: int) -> tuple[int, int]:
         number |= (cell[start] & 0x7F) << shift
         start, shift = start + 1, shift + 7
     return number | cell[start] << shift, start + 1
-
-
-def _present(cells: Sequence[Cell]) -> tuple[list[bytes], NDArray[np.int64]]:
-    places = [place for place, cell in enumerate(cells) if cell and cell != _NULL]
-    return [cells[place] or b"" for place in places], np.array(places, dtype=np.int64)
 
 
 def _misfit(where: str, wanted: str) -> ShopguideError:

@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
+from shopguide.columns import Same, Values, as_arrow
 from shopguide.errors import ShopguideError
 from shopguide.features.arena import Arena
 from shopguide.features.catalogue import ModelInput, model_inputs
@@ -93,12 +94,20 @@ class OnlineFeatures:
         Raises:
             ShopguideError: the store has lost what was materialised.
         """
+        found = self.columns(user_id, item_ids, context)
+        rows = len(item_ids)
+        columns = [as_arrow(found[one.name], rows, _TYPES[one.kind]) for one in self._inputs]
+        return pa.Table.from_arrays(columns, names=[one.name for one in self._inputs])
+
+    def columns(
+        self, user_id: str, item_ids: Sequence[str], context: Mapping[str, str | float]
+    ) -> dict[str, Values]:
+        """Return what `read` does, as numpy and Python hold it."""
         self.check()
         place = context.get("place_id")
         candidates = Candidates(user_id, item_ids, None if place is None else str(place))
         parts = self._read(candidates) if item_ids else {}
-        columns = [self._column(one, candidates, context, parts) for one in self._inputs]
-        return pa.Table.from_arrays(columns, names=[one.name for one in self._inputs])
+        return {one.name: _column(one, candidates, context, parts) for one in self._inputs}
 
     def close(self) -> None:
         """Close the store."""
@@ -115,8 +124,8 @@ class OnlineFeatures:
                 arena.clear()
         self._markers = found
 
-    def _read(self, candidates: Candidates) -> dict[str, tuple[Part, str, int]]:
-        """Return where the column of each name stands."""
+    def _read(self, candidates: Candidates) -> dict[str, Part]:
+        """Return the part that has the column of each name."""
         first = [g for g in self._groups if candidates.knows(g.keys)]
         later = [g for g in self._groups if not candidates.knows(g.keys)]
         parts = [Part.take(group, candidates, self._arenas[group.keys]) for group in first]
@@ -126,14 +135,10 @@ class OnlineFeatures:
                 self._fetch(parts)
             for name in {name for group in later for name in group.keys}:
                 if not candidates.knows((name,)):
-                    candidates.add(name, items.words(name))
+                    candidates.add(name, cast("list[str | None]", items.words(name)))
             parts += [Part.take(group, candidates, self._arenas[group.keys]) for group in later]
         self._fetch(parts)
-        return {
-            name: (part, array, place)
-            for part in parts
-            for name, (array, place) in part.group.places.items()
-        }
+        return {name: part for part in parts for name in part.group.places}
 
     def _fetch(self, parts: Sequence[Part]) -> None:
         """Read what parts lack, in one batch."""
@@ -145,33 +150,20 @@ class OnlineFeatures:
         for part, asked in zip(wanting, asks, strict=True):
             part.complete([next(cells) for _ in asked], self._arenas[part.group.keys])
 
-    def _column(
-        self,
-        column: ModelInput,
-        candidates: Candidates,
-        context: Mapping[str, str | float],
-        parts: Mapping[str, tuple[Part, str, int]],
-    ) -> pa.Array:
-        kind, rows = _TYPES[column.kind], len(candidates.items)
-        if column.name == "item_id":
-            return pa.array(candidates.items, type=kind)
-        if column.name == "user_id":
-            return pa.repeat(pa.scalar(candidates.user, type=kind), rows)
-        if column.view is None:
-            value = _typed(column, context.get(column.name))
-            return pa.repeat(pa.scalar(value, type=kind), rows)
-        if not rows:
-            return pa.array([], type=kind)
-        part, array, place = parts[column.name]
-        if len(part.entities) == 1 and array != "instants":
-            value = getattr(part.rows, array)[0, place]
-            return pa.repeat(pa.scalar(value, type=kind, from_pandas=True), rows)
-        values = part.column(array, place)
-        if array == "words":
-            return pa.array(values.tolist(), type=kind)
-        if array == "instants":
-            return pa.array(values.view("datetime64[us]"), type=kind)
-        return pa.array(values, type=kind, from_pandas=True)
+
+def _column(
+    column: ModelInput,
+    candidates: Candidates,
+    context: Mapping[str, str | float],
+    parts: Mapping[str, Part],
+) -> Values:
+    if column.name == "item_id":
+        return candidates.items
+    if column.name == "user_id":
+        return Same(candidates.user)
+    if column.view is None:
+        return Same(_typed(column, context.get(column.name)))
+    return parts[column.name].column(column.name) if candidates.items else Same(None)
 
 
 def _arena(group: Group, spec: Spec) -> Arena:

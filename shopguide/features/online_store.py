@@ -35,8 +35,8 @@ class StoreReader(Protocol):
     def markers(self, tables: Iterable[str]) -> dict[str, Marker]:
         """Return the markers that are there, by table: what a finished write has left."""
 
-    def fetch(self, asks: Sequence[Ask]) -> list[list[list[Cell]]]:
-        """Return the cells [columns][entities] of each ask, in one batch."""
+    def fetch(self, asks: Sequence[Ask]) -> list[list[Cell]]:
+        """Return the cells [entities · columns] of each ask, entity by entity, in one batch."""
 
     def close(self) -> None:
         """Close what is open."""

@@ -1,5 +1,6 @@
 """What of the catalogue lies in the online store, and the rows that are read of it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.columns import NEVER
 from shopguide.features.catalogue import ModelInput
-from shopguide.features.layout import NEVER, Cell, doubles, lists, texts, times
+from shopguide.features.layout import Cell, doubles, lists, texts, times
 from shopguide.features.store import online_table, view_inputs, view_keys
 from shopguide.features.versions import feast_view
 from shopguide.spec import Spec
@@ -117,35 +119,46 @@ class Rows:
             words=np.full((rows, group.width("words")), None, dtype=object),
         )
 
-    def fill(self, group: Group, view: OnlineView, cells: Sequence[Sequence[Cell]]) -> None:
+    def fill(self, group: Group, view: OnlineView, cells: Sequence[Cell]) -> None:
         """Set the columns of one view.
 
         Args:
             group: of the rows.
             view: one of the group's.
-            cells: [columns][N].
+            cells: [N · columns], entity by entity.
         """
-        where = f"online store, view {view.stored}"
-        flat: dict[str, list[Cell]] = {"numeric": [], "recency": []}
-        places: dict[str, list[int]] = {"numeric": [], "recency": []}
-        for column, found in zip(view.columns, cells, strict=True):
+        where, width = f"online store, view {view.stored}", len(view.columns)
+        numeric: list[int] = []
+        for position, column in enumerate(view.columns):
+            found = cells[position::width]
             _, place = group.places[column.name]
-            if column.kind in flat:  # all columns of the kind are decoded at once
-                flat[column.kind] += found
-                places[column.kind].append(place)
+            if column.kind == "numeric":
+                numeric.append(position)
+            elif column.kind == "recency":
+                self.instants[:, place] = times(found, where)
             else:
                 read = texts if column.kind == "categorical" else lists
                 self.words[:, place] = np.fromiter(read(found, where), object, len(found))
-        rows = len(self.numbers)
-        if flat["numeric"]:
-            numbers = doubles(flat["numeric"], where)
-            self.numbers[:, places["numeric"]] = numbers.reshape(-1, rows).T
-        if flat["recency"]:
-            instants = times(flat["recency"], where)
-            self.instants[:, places["recency"]] = instants.reshape(-1, rows).T
+        if numeric:
+            self._fill_numbers(group, view, cells, numeric)
+
+    def _fill_numbers(
+        self, group: Group, view: OnlineView, cells: Sequence[Cell], positions: Sequence[int]
+    ) -> None:
+        """Set the numeric columns of one view; they are decoded at once."""
+        width, places = len(view.columns), [group.places[c.name][1] for c in view.columns]
+        if len(positions) < width:
+            wanted = itertools.cycle([column.kind == "numeric" for column in view.columns])
+            cells = list(itertools.compress(cells, wanted))
+        numbers = doubles(cells, f"online store, view {view.stored}")
+        self.numbers[:, [places[at] for at in positions]] = numbers.reshape(-1, len(positions))
 
     def put(self, places: NDArray[np.int64], other: "Rows", at: NDArray[np.int64]) -> None:
         """Copy rows `at` of another to `places` here."""
         self.numbers[places] = other.numbers[at]
         self.instants[places] = other.instants[at]
         self.words[places] = other.words[at]
+
+    def take(self, at: NDArray[np.int64]) -> "Rows":
+        """Return rows `at`."""
+        return Rows(self.numbers[at], self.instants[at], self.words[at])

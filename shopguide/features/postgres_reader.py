@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shopguide.errors import ShopguideError
+from shopguide.features.cells import Cells
 from shopguide.features.layout import Cell
 from shopguide.features.marker import MARKER_KEY, Marker
 from shopguide.features.online_views import Ask
@@ -89,8 +90,8 @@ class PostgresReader:
                 found[table] = Marker.parse(bytes(row[0]))
         return found
 
-    def fetch(self, asks: Sequence[Ask]) -> list[list[list[Cell]]]:
-        """Return the cells [columns][entities] of each ask; None where nothing is stored.
+    def fetch(self, asks: Sequence[Ask]) -> list[list[Cell]]:
+        """Return the cells [entities · columns] of each ask; None where nothing is stored.
 
         Raises:
             psycopg.Error: the server does not answer, or not in time, or has no such table.
@@ -120,11 +121,7 @@ class PostgresReader:
         return found
 
 
-def _cells(ask: Ask, rows: Iterable[tuple[bytes, str, bytes]]) -> list[list[Cell]]:
-    places = {key: place for place, key in enumerate(ask.keys)}
-    cells: dict[str, list[Cell]] = {c.name: [None] * len(ask.keys) for c in ask.view.columns}
-    for key, name, value in rows:
-        column = cells.get(name)
-        if column is not None:
-            column[places[key]] = value
-    return list(cells.values())
+def _cells(ask: Ask, rows: Iterable[tuple[bytes, str, bytes]]) -> list[Cell]:
+    cells = Cells(ask)
+    cells.put(rows)
+    return cells.found

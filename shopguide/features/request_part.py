@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shopguide.columns import NEVER, Datum, Same, Values, as_cells
 from shopguide.features.arena import Arena, Entity
 from shopguide.features.layout import Cell, entity_keys
 from shopguide.features.online_views import Ask, Group, Rows
@@ -35,10 +37,10 @@ class Candidates:
 
     def add(self, name: str, values: Sequence[str | None]) -> None:
         """Set a key that differs between candidates [N]; None: the candidate has none."""
-        places: dict[str, int] = {}
         filled = [_UNKNOWN if value is None else value for value in values]
-        rows = [places.setdefault(value, len(places)) for value in filled]
-        self._varying[name] = list(places), np.array(rows, dtype=np.int64)
+        places = {value: place for place, value in enumerate(dict.fromkeys(filled))}
+        rows = np.fromiter(map(places.__getitem__, filled), np.int64, len(filled))
+        self._varying[name] = list(places), rows
 
     def entities(self, names: Sequence[str]) -> tuple[list[Entity], NDArray[np.int64]]:
         """Return the entities that these keys name, each once, and of each candidate which [N]."""
@@ -86,37 +88,54 @@ class Part:
     def take(cls, group: Group, candidates: Candidates, arena: Arena) -> "Part":
         """Return the request's entities of a group, with what is kept of them."""
         entities, of_row = candidates.entities(group.keys)
-        rows = Rows.empty(group, len(entities))
-        return cls(group, entities, of_row, rows, arena.take(entities, rows))
+        return cls(group, entities, of_row, *arena.take(entities))
 
     def asks(self) -> list[Ask]:
         """Return what is to be read: the same keys of each view."""
-        keys = entity_keys(self.group.keys, [self.entities[at] for at in self.missing])
+        keys = entity_keys(self.group.keys, self._lacking())
         return [Ask(view, keys) for view in self.group.views]
 
-    def complete(self, cells: Sequence[Sequence[Sequence[Cell]]], arena: Arena) -> None:
+    def complete(self, cells: Sequence[Sequence[Cell]], arena: Arena) -> None:
         """Take what was read, and keep it.
 
         Args:
-            cells: [views][columns][missing entities].
+            cells: [views][missing entities · columns], entity by entity.
             arena: keeps them.
         """
         read = Rows.empty(self.group, len(self.missing))
         for view, found in zip(self.group.views, cells, strict=True):
             read.fill(self.group, view, found)
-        arena.keep([self.entities[at] for at in self.missing], read)
-        self.rows.put(self.missing, read, np.arange(len(self.missing)))
+        arena.keep(self._lacking(), read)
+        if len(self.missing) == len(self.entities):
+            self.rows = read
+        else:
+            self.rows.put(self.missing, read, np.arange(len(self.missing)))
         self.missing = self.missing[:0]
 
-    def column(self, array: str, place: int) -> NDArray[np.generic]:
-        """Return a column of `Rows`, a value a candidate [N], contiguous."""
-        if array not in self._spread:
-            values: NDArray[np.generic] = getattr(self.rows, array)
-            self._spread[array] = values.T[:, self.of_row]
-        found: NDArray[np.generic] = self._spread[array][place]
-        return found
+    def _lacking(self) -> list[Entity]:
+        if len(self.missing) == len(self.entities):
+            return self.entities
+        return [self.entities[at] for at in self.missing]
 
-    def words(self, name: str) -> list[str | None]:
-        """Return a column of text, a value a candidate [N]."""
+    def column(self, name: str) -> Values:
+        """Return a column, a value a candidate [N], or one where all have the same entity."""
         array, place = self.group.places[name]
-        return list(self.column(array, place).tolist())
+        if len(self.entities) == 1:
+            return Same(_plain(getattr(self.rows, array)[0, place]))
+        if array not in self._spread:
+            self._spread[array] = getattr(self.rows, array).T[:, self.of_row]
+        values: NDArray[np.float64] | NDArray[np.int64] = self._spread[array][place]
+        return values.tolist() if array == "words" else values
+
+    def words(self, name: str) -> list[Datum]:
+        """Return a column of text, a value a candidate [N]."""
+        return as_cells(self.column(name), len(self.of_row))
+
+
+def _plain(value: object) -> Datum:
+    """Return a value of `Rows`, None where it is missing."""
+    if isinstance(value, np.float64):
+        return None if np.isnan(value) else float(value)
+    if isinstance(value, np.int64):
+        return None if value == NEVER else int(value)
+    return cast("str | list[str] | None", value)

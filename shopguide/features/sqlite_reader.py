@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from shopguide.features.cells import Cells
 from shopguide.features.layout import Cell
 from shopguide.features.marker import Marker, read_markers
 from shopguide.features.online_views import Ask
@@ -36,8 +37,8 @@ class SqliteReader:
         self._file = self._path.stat().st_ino if self._path.is_file() else None
         return found
 
-    def fetch(self, asks: Sequence[Ask]) -> list[list[list[Cell]]]:
-        """Return the cells [columns][entities] of each ask; None where nothing is stored.
+    def fetch(self, asks: Sequence[Ask]) -> list[list[Cell]]:
+        """Return the cells [entities · columns] of each ask; None where nothing is stored.
 
         Raises:
             sqlite3.Error: there is no such file or table, or time is over.
@@ -52,11 +53,8 @@ class SqliteReader:
         if connection is not None:
             connection.close()
 
-    def _cells(self, connection: sqlite3.Connection, ask: Ask) -> list[list[Cell]]:
-        places = {key: place for place, key in enumerate(ask.keys)}
-        cells: dict[str, list[Cell]] = {
-            column.name: [None] * len(ask.keys) for column in ask.view.columns
-        }
+    def _cells(self, connection: sqlite3.Connection, ask: Ask) -> list[Cell]:
+        cells = Cells(ask)
         table = '"' + ask.view.table.replace('"', '""') + '"'
         for first in range(0, len(ask.keys), _MOST):
             keys = ask.keys[first : first + _MOST]
@@ -64,11 +62,8 @@ class SqliteReader:
             query = (
                 f"SELECT entity_key, feature_name, value FROM {table} WHERE entity_key IN ({marks})"
             )
-            for key, name, value in connection.execute(query, keys):
-                column = cells.get(name)
-                if column is not None:
-                    column[places[key]] = value
-        return list(cells.values())
+            cells.put(connection.execute(query, keys))
+        return cells.found
 
     def _connection(self) -> sqlite3.Connection:
         local = self._local

@@ -25,6 +25,7 @@ SERVICE = "serving.service:Ranking"
 
 _LIBRARY = (
     "__init__.py",
+    "columns.py",
     "errors.py",
     "files.py",
     "fusion.py",
@@ -33,6 +34,7 @@ _LIBRARY = (
     "features/__init__.py",
     "features/arena.py",
     "features/catalogue.py",
+    "features/cells.py",
     "features/layout.py",
     "features/marker.py",
     "features/online.py",

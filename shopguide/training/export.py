@@ -1,5 +1,6 @@
 """Export a trained network to ONNX, and check that the graph predicts what the network does."""
 
+import copy
 import logging
 import tempfile
 import warnings
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from shopguide.bundle.graph import open_session
 from shopguide.bundle.preprocessing import MISSING, UNKNOWN
 from shopguide.models import Network
+from shopguide.models.bank import Bank
 from shopguide.training.samples import Samples
 
 TOLERANCE = 1e-5
@@ -45,8 +47,12 @@ def export_graph(network: Network, rows: Samples) -> tuple[bytes, float]:
         per task), and the largest difference found, at most `TOLERANCE`.
     """
     scorer = _Scorer(network).eval()
+    folded = copy.deepcopy(scorer)
+    for module in folded.modules():
+        if isinstance(module, Bank):
+            module.fold_norms()
     feed = _with_strangers(rows.categorical[:, : network.code_width].long(), rows.numeric)
-    graph = _export(scorer, feed, list(network.parents))
+    graph = _export(folded, feed, list(network.parents))
     with torch.no_grad():
         expected = [output.double().numpy() for output in scorer(*feed)]
     session = open_session(graph, threads=1)

@@ -35,8 +35,7 @@ def _keep(arena: Arena, *numbers: float) -> None:
 
 
 def _taken(arena: Arena, *numbers: float) -> tuple[Rows, list[int]]:
-    rows = Rows.empty(GROUP, len(numbers))
-    missing = arena.take([(str(number),) for number in numbers], rows)
+    rows, missing = arena.take([(str(number),) for number in numbers])
     return rows, missing.tolist()
 
 

@@ -4,14 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import pyarrow as pa
+import numpy as np
 import pytest
 
 from serving.explain import METHOD
 from serving.ranker import Ranker
+from serving.reading import microseconds
 from serving.rows import BadRequestError
 from serving.schemas import ExplainRequest, RankRequest
 from shopguide.bundle import Bundle
+from shopguide.columns import Same, Values
 
 STORED = {"red": ("red", 12.0), "blue": ("blue", 8.0), "dear": ("blue", None)}
 
@@ -19,19 +21,16 @@ STORED = {"red": ("red", 12.0), "blue": ("blue", 8.0), "dear": ("blue", None)}
 class Shelf:
     """A feature store of three items."""
 
-    def read(
+    def columns(
         self, user_id: str, item_ids: Sequence[str], context: Mapping[str, str | float]
-    ) -> pa.Table:
+    ) -> dict[str, Values]:
         del user_id, context
         known = [STORED.get(item, (None, None)) for item in item_ids]
-        stamp = pa.timestamp("us", "UTC")
-        return pa.table(
-            {
-                "colour": pa.array([colour for colour, _ in known], pa.string()),
-                "price": pa.array([price for _, price in known], pa.float64()),
-                "last": pa.array([datetime(2024, 2, 9, tzinfo=UTC)] * len(known), stamp),
-            }
-        )
+        return {
+            "colour": [colour for colour, _ in known],
+            "price": np.array([price for _, price in known], dtype=np.float64),
+            "last": Same(microseconds(datetime(2024, 2, 9, tzinfo=UTC))),
+        }
 
     def age_seconds(self) -> float | None:
         return None
