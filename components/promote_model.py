@@ -19,7 +19,7 @@ def promote_model(
     Again: registers nothing twice: the bundle's checksum names it.
 
     Fails: the decision is about another bundle, does not promote, or another promotion came
-    first. The champion stays.
+    first, which is recorded as a refusal. The champion stays.
 
     Args:
         spec: Checked spec, from check-spec.

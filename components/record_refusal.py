@@ -13,8 +13,7 @@ def record_refusal(
 
     Needs: 500 MiB; it writes to the registry.
 
-    Again: stands twice in the history, as two looks at the champion: the gate gets stricter by it,
-    never looser.
+    Again: stands in the history once: the decision's checksum names it.
 
     Fails: the registry does not answer.
 

@@ -11,7 +11,7 @@ def record_run(spec_text: str, run_id: str, status: PipelineTaskFinalStatus) -> 
 
     Needs: 200 MiB; it writes to the registry.
 
-    Again: a failure stands twice in the history.
+    Again: a failure stands in the history once.
 
     Fails: never for what went wrong in the run; the champion stays as it is.
 
@@ -27,4 +27,5 @@ def record_run(spec_text: str, run_id: str, status: PipelineTaskFinalStatus) -> 
     with step("record_run"):
         spec = check_text(spec_text, where=f"spec of run {run_id}")
         error = first_failure() or status.error_message
-        record_run(spec, run_id=run_id, state=status.state, error=error)
+        attempt = status.pipeline_job_resource_name
+        record_run(spec, run_id=run_id, state=status.state, error=error, attempt=attempt)

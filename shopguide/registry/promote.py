@@ -4,18 +4,20 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shopguide.bundle import load_bundle
 from shopguide.errors import ShopguideError
 from shopguide.gate import Decision, read_decision
-from shopguide.registry.client import CHAMPION, FORMER, exclusive, experiment, open_client
+from shopguide.registry.client import CHAMPION, FORMER, exclusive, open_client
 from shopguide.registry.publish import point_services, stage_bundle
 from shopguide.registry.runs import (
+    begin_run,
     decision_metrics,
     decision_tags,
     finish_run,
     log_run,
+    record_refusal,
 )
 from shopguide.registry.versions import BUNDLE, Version, champion, get_version, version_of
 from shopguide.spec import Spec
@@ -30,6 +32,10 @@ class NotPromotedError(ShopguideError):
     """The decision does not allow this promotion: the answer is no (exit code 1)."""
 
     exit_code = 1
+
+
+class ChampionMovedError(NotPromotedError):
+    """Another promotion came first."""
 
 
 def promote_model(
@@ -67,21 +73,30 @@ def promote_model(
     _refuse_unless_decided(content, checksum, decision)
     client = open_client(spec)
     tag = _bento_tag(bento, checksum)
+    try:
+        return _promoted(client, spec, Path(bundle), content, tag)
+    except ChampionMovedError:  # its look at the former champion counts, should that one return
+        record_refusal(spec, bundle, decision, reason="registry")
+        raise
+
+
+def _promoted(
+    client: "MlflowClient", spec: Spec, bundle: Path, content: Decision, tag: str | None
+) -> str:
+    checksum = content.challenger.checksum
     with exclusive(spec):
         now = champion(client, spec)
         if now is not None and now.checksum == checksum:
             _log.info("version %s is the champion already", now.version)
-            stage_bundle(spec, now, Path(bundle))
+            stage_bundle(spec, now, bundle)
             point_services(spec, now)  # a run that was cut off may not have come to it
             return now.version
         _refuse_if_champion_moved(content, now)
-        version = version_of(client, spec, checksum) or _register(
-            client, spec, Path(bundle), content, checksum
-        )
+        version = _register(client, spec, bundle, content, checksum)
         if tag is not None:
             client.set_model_version_tag(spec.name, version.version, "bento", tag)
             version = replace(version, bento=tag)
-        stage_bundle(spec, version, Path(bundle))
+        stage_bundle(spec, version, bundle)
         _point(client, spec, version, now)
         point_services(spec, version)
     _log.info("version %s is the champion, before it %s", version.version, now and now.version)
@@ -166,7 +181,7 @@ def _refuse_if_champion_moved(content: Decision, now: Version | None) -> None:
     expected = None if content.champion is None else content.champion.checksum
     found = None if now is None else now.checksum
     if expected != found:
-        raise NotPromotedError(
+        raise ChampionMovedError(
             "registry",
             f"the bundle was compared with {_called(expected)}, "
             f"but the champion is {_called(found)} now",
@@ -181,7 +196,25 @@ def _called(checksum: str | None) -> str:
 def _register(
     client: "MlflowClient", spec: Spec, bundle: Path, content: Decision, checksum: str
 ) -> Version:
-    run = client.create_run(experiment(client, spec), run_name="promoted")
+    """Return the version that holds the bundle; what was cut off is taken up where it was."""
+    known = version_of(client, spec, checksum)
+    if known is None:
+        run = begin_run(client, spec, "promoted", f"promoted {checksum}")
+        known = _log_version(client, spec, run, bundle, content)
+    run_id = str(client.get_model_version(spec.name, known.version).run_id)
+    if "kind" not in client.get_run(run_id).data.tags:
+        client.set_tag(run_id, "version", known.version)
+        finish_run(client, run_id, "promoted")
+    return known
+
+
+def _log_version(
+    client: "MlflowClient",
+    spec: Spec,
+    run: Any,  # noqa: ANN401 - MLflow's Run
+    bundle: Path,
+    content: Decision,
+) -> Version:
     run_id = str(run.info.run_id)
     client.log_artifacts(run_id, str(bundle), BUNDLE)
     client.log_dict(run_id, content.to_json(), "decision/decision.json")
@@ -193,10 +226,8 @@ def _register(
         spec.name,
         source=f"{run.info.artifact_uri}/{BUNDLE}",
         run_id=run_id,
-        tags={"checksum": checksum},
+        tags={"checksum": content.challenger.checksum},
     )
-    client.set_tag(run_id, "version", str(registered.version))
-    finish_run(client, run_id, "promoted")
     return get_version(client, spec, str(registered.version))
 
 

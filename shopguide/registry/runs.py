@@ -1,5 +1,6 @@
 """What happened: promotions, refusals, failures and rollbacks, as MLflow runs."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from shopguide.files import sha256
 from shopguide.gate import (
     Decision,
     Evidence,
@@ -19,7 +21,7 @@ from shopguide.gate import (
     SpendingTerms,
     read_decision,
 )
-from shopguide.registry.client import experiment, open_client, registry_exists
+from shopguide.registry.client import exclusive, experiment, open_client, registry_exists
 from shopguide.registry.versions import champion
 from shopguide.spec import Spec
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 _MOST = 1000  # entries of a history: three years of nights
 _SHOWN = 20  # entries that a report has room for
+
+_LATER = {"blessing": "not_blessed", "registry": "champion_moved"}
+"""Reason codes of what the gate promoted, and another place refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ def log_run(
     tags: Mapping[str, str],
     metrics: Mapping[str, float] | None = None,
     files: Mapping[str, Path] | None = None,
+    once: str | None = None,
 ) -> str:
     """Record one thing that happened; the kind is written last, so a half-written run has none.
 
@@ -77,12 +83,16 @@ def log_run(
         tags: short texts.
         metrics: numbers.
         files: artifact folder → local file or directory.
+        once: what tells it from all else: recorded again, it stands there once, and what was cut
+            off is taken up. The caller holds the registry's lock.
 
     Returns:
         Id of the MLflow run.
     """
-    run = client.create_run(experiment(client, spec), run_name=kind)
+    run = begin_run(client, spec, kind, once)
     run_id = str(run.info.run_id)
+    if "kind" in run.data.tags:
+        return run_id
     for key, value in tags.items():
         client.set_tag(run_id, key, value[:4900])
     for key, number in (metrics or {}).items():
@@ -96,6 +106,23 @@ def log_run(
     return run_id
 
 
+def begin_run(client: "MlflowClient", spec: Spec, name: str, once: str | None) -> Any:  # noqa: ANN401 - MLflow's Run
+    """Return the run that records something; one that has begun already is taken up.
+
+    Args:
+        client: of the registry.
+        spec: reads `name`.
+        name: shown by MLflow.
+        once: what tells it from all else; None makes a new one always.
+    """
+    place = experiment(client, spec)
+    if once is None:
+        return client.create_run(place, run_name=name)
+    key = hashlib.sha256(once.encode()).hexdigest()
+    found = client.search_runs([place], filter_string=f"tags.once = '{key}'", max_results=1)
+    return found[0] if found else client.create_run(place, run_name=name, tags={"once": key})
+
+
 def finish_run(client: "MlflowClient", run_id: str, kind: str) -> None:
     """Mark a run as whole."""
     client.set_tag(run_id, "kind", kind)
@@ -103,42 +130,54 @@ def finish_run(client: "MlflowClient", run_id: str, kind: str) -> None:
 
 
 def record_refusal(spec: Spec, bundle: str | Path, decision: str | Path, *, reason: str) -> None:
-    """Record that a challenger was not promoted.
+    """Record that a challenger was not promoted; a decision is recorded once, however often asked.
 
     Args:
         spec: reads `registry`; with `keep_refused` the bundle is kept too.
         bundle: the challenger.
         decision: decision.json or its directory.
-        reason: `gate` or `blessing`: which of the two said no.
+        reason: `gate`, `blessing` or `registry`: which of them said no.
     """
     content = read_decision(decision)
     client = open_client(spec)
-    files = {"decision": _decision_file(decision)}
+    file = _decision_file(decision)
+    files = {"decision": file}
     if spec.registry.keep_refused:
         files["bundle"] = Path(bundle)
-    log_run(
-        client,
-        spec,
-        "refused",
-        tags=decision_tags(content) | {"refused_by": reason},
-        metrics=decision_metrics(content),
-        files=files,
-    )
+    tags = decision_tags(content) | {"refused_by": reason}
+    if not content.reasons:  # the gate promoted
+        tags["reasons"] = _LATER.get(reason, "")
+    with exclusive(spec):
+        log_run(
+            client,
+            spec,
+            "refused",
+            tags=tags,
+            metrics=decision_metrics(content),
+            files=files,
+            once=f"refused {sha256(file)}",
+        )
 
 
-def record_run(spec: Spec, *, run_id: str, state: str, error: str | None) -> None:
-    """Record a run that failed; one that decided has recorded itself.
+def record_run(
+    spec: Spec, *, run_id: str, state: str, error: str | None, attempt: str = ""
+) -> None:
+    """Record a run that failed, once; one that decided has recorded itself.
 
     Args:
         spec: reads `registry`.
         run_id: id of the pipeline's run.
         state: as KFP names it: SUCCEEDED, FAILED or CANCELLED.
         error: what the failed step said, or KFP's message, if any.
+        attempt: what tells two runs of one id apart, such as those of a schedule.
     """
     if state == "SUCCEEDED":
         return
     tags = {"pipeline_run": run_id, "reasons": error or f"the run ended as {state}"}
-    log_run(open_client(spec), spec, "failed", tags=tags)
+    client = open_client(spec)
+    once = json.dumps(["failed", run_id, attempt, state, error])
+    with exclusive(spec):
+        log_run(client, spec, "failed", tags=tags, once=once)
 
 
 def history(spec: Spec) -> list[HistoryEntry]:

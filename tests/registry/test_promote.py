@@ -24,6 +24,7 @@ from shopguide.registry import (
     record_run,
     rollback,
 )
+from shopguide.registry.client import experiment, open_client
 from shopguide.spec import Spec, dump_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -179,6 +180,51 @@ def test_a_promotion_cut_off_before_the_alias_is_taken_up(
     assert [entry.kind for entry in history(spec)] == ["promoted", "promoted"]
 
 
+@pytest.mark.parametrize("place", ["create_model_version", "set_terminated", "log_metric"])
+def test_a_promotion_cut_off_in_its_record_is_taken_up(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path, place: str
+) -> None:
+    second = make_bundle(0.2)
+    decision = decide(second, first)
+    dying = (
+        "import os; from mlflow import MlflowClient; "
+        f"MlflowClient.{place} = lambda *_, **__: os.kill(os.getpid(), 9); "
+    )
+    assert _start(spec, second, decision, tmp_path, before=dying).wait(60) == -9
+    assert fetch_champion(spec, tmp_path / "champion") == "1"
+    assert promote_model(spec, second, decision) == "2"
+    assert [(entry.kind, entry.version) for entry in history(spec)] == [
+        ("promoted", "2"),
+        ("promoted", "1"),
+    ]
+    assert len(_everything_logged(spec)) == 2
+
+
+@pytest.mark.parametrize("place", ["log_artifact", "set_terminated"])
+def test_a_refusal_cut_off_in_its_record_is_taken_up(
+    spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path, place: str
+) -> None:
+    second = make_bundle(0.2)
+    decision = decide(second, first, "refuse")
+    dump_spec(spec, tmp_path / "spec.yaml")
+    code = (
+        "import os, sys; from mlflow import MlflowClient; "
+        f"MlflowClient.{place} = lambda *_, **__: os.kill(os.getpid(), 9); "
+        "from shopguide.registry import record_refusal; from shopguide.spec import load_spec; "
+        "record_refusal(load_spec(sys.argv[1]), *sys.argv[2:], reason='gate')"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "spec.yaml", second, decision]
+    assert subprocess.run(command, check=False).returncode == -9
+    record_refusal(spec, second, decision, reason="gate")
+    assert [entry.kind for entry in history(spec)] == ["refused", "promoted"]
+    assert len(_everything_logged(spec)) == 2
+
+
+def _everything_logged(spec: Spec) -> list[object]:
+    client = open_client(spec)
+    return list(client.search_runs([experiment(client, spec)]))
+
+
 def test_of_two_promotions_at_once_one_wins(
     spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide, tmp_path: Path
 ) -> None:
@@ -186,6 +232,12 @@ def test_of_two_promotions_at_once_one_wins(
     processes = [_start(spec, bundle, decide(bundle, first), tmp_path) for bundle in bundles]
     assert sorted(process.wait(90) for process in processes) == [0, 1]
     assert fetch_champion(spec, tmp_path / "champion") == "2"
+    entries = history(spec)
+    assert sorted(entry.kind for entry in entries) == ["promoted", "promoted", "refused"]
+    (refused,) = [entry for entry in entries if entry.kind == "refused"]
+    assert refused.reasons == ("champion_moved",)  # and not lost
+    rollback(spec, reason="to the one that both were compared with")
+    assert len(read_ledger(spec).of(load_bundle(first).manifest.checksum).looks) == 2
 
 
 def _start(
@@ -291,12 +343,16 @@ def test_the_ledger_has_what_each_look_adds_to_a_sequence(
     assert [look.evidence for look in read_ledger(spec).looks] == [evidence]
 
 
-def test_a_recorded_refusal_that_is_repeated_is_one_look(
+def test_a_step_that_is_repeated_records_nothing_twice(
     spec: Spec, first: Path, make_bundle: MakeBundle, decide: Decide
 ) -> None:
     second = make_bundle(0.2)
-    for _ in range(2):
-        record_refusal(spec, second, decide(second, first, "refuse"), reason="gate")
+    decision = decide(second, first, "refuse")
+    for attempt in ("night-1", "night-1", "night-2"):
+        record_refusal(spec, second, decision, reason="gate")
+        record_run(spec, run_id="nightly", state="FAILED", error="killed", attempt=attempt)
+    assert [entry.kind for entry in history(spec)].count("refused") == 1
+    assert [entry.kind for entry in history(spec)].count("failed") == 2
     ledger = read_ledger(spec)
-    assert len(ledger.looks) == 2
+    assert len(ledger.looks) == 1
     assert len(ledger.of(load_bundle(first).manifest.checksum).looks) == 1
