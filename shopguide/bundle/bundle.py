@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shopguide.bundle.calibration import Calibrators
 from shopguide.bundle.fusion import read_fusion
 from shopguide.bundle.golden import PREDICTION, read_golden
-from shopguide.bundle.graph import check_graph, open_session, run_encoded, run_graph
+from shopguide.bundle.graph import alike_inputs, check_graph, open_session, run_encoded, run_graph
 from shopguide.bundle.manifest import (
     CALIBRATORS,
     FUSION,
@@ -27,7 +27,7 @@ from shopguide.bundle.manifest import (
 from shopguide.bundle.preprocessing import Preprocessing
 from shopguide.bundle.profile import Profile
 from shopguide.bundle.verify import check_agreement, verified_manifest
-from shopguide.columns import Columns
+from shopguide.columns import Columns, Same
 from shopguide.errors import ShopguideError
 from shopguide.fusion import Fusion
 from shopguide.spec import Spec, load_spec
@@ -43,6 +43,7 @@ class Bundle:
     Args:
         path: folder it was loaded from.
         fusion: how predictions become one score; None until the objective was solved.
+        alike: inputs whose part the graph computes once where all rows have the same value.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Bundle:
     profile: Profile
     fusion: Fusion | None
     session: onnxruntime.InferenceSession
+    alike: frozenset[str]
 
     def predict(self, table: pa.Table) -> dict[str, NDArray[np.float64]]:
         """Return each task's calibrated expected outcome per impression, [N] by task.
@@ -78,7 +80,9 @@ class Bundle:
             ShopguideError: the graph fails, or predicts what cannot be.
         """
         where = f"{self.path}/{GRAPH}"
-        raw = run_encoded(self.session, *self.preprocessing.encode(columns), where=where)
+        same = [isinstance(columns.values[name], Same) for name in self.alike]
+        codes, numbers = self.preprocessing.encode(columns)
+        raw = run_encoded(self.session, codes, numbers, alike=all(same), where=where)
         _require_possible(raw, self.manifest.tasks, where)
         return self.calibrators.apply(raw, self.manifest.tasks)
 
@@ -180,6 +184,7 @@ def load_bundle(path: str | Path, *, threads: int | None = None) -> Bundle:
         profile=profile,
         fusion=read_fusion(folder / FUSION, manifest.tasks),
         session=session,
+        alike=alike_inputs(session),
     )
 
 

@@ -1,5 +1,6 @@
 """The ONNX graph of a bundle: opened, held against the bundle's documents, and run."""
 
+import json
 import os
 from collections.abc import Callable
 
@@ -14,6 +15,12 @@ from shopguide.bundle.preprocessing import MISSING, UNKNOWN, Preprocessing
 from shopguide.errors import ShopguideError
 
 _CHUNK = 8_192  # rows a graph call: bounds memory by this, not by the table
+ROWS = "rows"
+"""Input of a graph: positions of the rows whose request-wide inputs stand for all, one or all."""
+
+ALIKE = "alike"
+"""Key of a graph's metadata: the names of its request-wide inputs, JSON."""
+
 _FATAL = 4  # ONNX Runtime prints nothing below it: what fails is raised
 _FLOATS = ("tensor(float)", "tensor(double)")
 _FIX = "Train the bundle again with this version of shopguide"
@@ -80,9 +87,17 @@ def run_encoded(
     codes: NDArray[np.int64],
     numbers: NDArray[np.float32],
     *,
+    alike: bool = False,
     where: str = GRAPH,
 ) -> dict[str, NDArray[np.float64]]:
     """Run the graph over what the preprocessing returned: as `run_graph`, for a request's rows.
+
+    Args:
+        session: of the graph.
+        codes: [N, C].
+        numbers: [N, M].
+        alike: the inputs of `alike_inputs` have one value in all rows.
+        where: file of the graph, for messages.
 
     Raises:
         ShopguideError: the graph fails, or returns another shape.
@@ -92,7 +107,17 @@ def run_encoded(
         len(codes),
         lambda start: (codes[start : start + _CHUNK], numbers[start : start + _CHUNK]),
         where,
+        alike=alike,
     )
+
+
+def alike_inputs(session: onnxruntime.InferenceSession) -> frozenset[str]:
+    """Return the inputs whose share of the first layer the graph can compute once for all rows.
+
+    A graph that can has the input `rows`, and names them in its metadata.
+    """
+    noted = session.get_modelmeta().custom_metadata_map.get(ALIKE, "[]")
+    return frozenset(json.loads(noted))
 
 
 def _in_chunks(
@@ -100,6 +125,8 @@ def _in_chunks(
     rows: int,
     encoded: Callable[[int], tuple[NDArray[np.int64], NDArray[np.float32]]],
     where: str,
+    *,
+    alike: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     expected = {
         output.name: np.empty((rows, *output.shape[1:]), dtype=np.float64)
@@ -107,7 +134,7 @@ def _in_chunks(
     }
     for start in range(0, rows, _CHUNK):
         codes, numbers = encoded(start)
-        for name, values in _run(session, codes, numbers, where).items():
+        for name, values in _run(session, codes, numbers, where, alike=alike).items():
             expected[name][start : start + len(codes)] = values
     return expected
 
@@ -137,10 +164,19 @@ def check_graph(
         "numeric": ("tensor(float)", preprocessing.numeric_width),
     }
     for found in session.get_inputs():
+        if found.name == ROWS:
+            _require_shape(found, ("tensor(int64)",), [], where)
+            continue
         if found.name not in widths:
             raise _misfit(where, f"reads the input {found.name!r}, expected {' and '.join(widths)}")
         kind, width = widths[found.name]
         _require_shape(found, (kind,), [width], where)
+    try:
+        noted = alike_inputs(session)
+    except (ValueError, TypeError):
+        raise _misfit(where, f"notes under {ALIKE!r} what is no list of names") from None
+    if not noted <= set(preprocessing.names):
+        raise _misfit(where, f"notes under {ALIKE!r} what is no input of the bundle")
     wanted: dict[str, list[int]] = {task.name: [] for task in manifest.tasks}
     wanted |= {name: [len(classes)] for name, classes in manifest.categories.items()}
     outputs = {output.name: output for output in session.get_outputs()}
@@ -173,8 +209,10 @@ def _run(
     codes: NDArray[np.int64],
     numbers: NDArray[np.float32],
     where: str,
+    *,
+    alike: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
-    feed = {"categorical": codes, "numeric": numbers}
+    feed = {"categorical": codes, "numeric": numbers, ROWS: np.arange(1 if alike else len(codes))}
     outputs = session.get_outputs()
     wanted = [graph_input.name for graph_input in session.get_inputs()]
     try:

@@ -68,6 +68,22 @@ def model_inputs(spec: Spec) -> tuple[ModelInput, ...]:
     return tuple(inputs)
 
 
+def request_inputs(spec: Spec) -> frozenset[str]:
+    """Return the inputs that are alike for all candidates of a request that says no otherwise.
+
+    Args:
+        spec: reads `features`.
+    """
+    keys = {name: set(view.keys) for name, view in spec.features.views.items()}
+    keys |= {USER_VIEW: {"user_id"}, ITEM_VIEW: {"item_id"}}
+    return frozenset(
+        column.name
+        for column in model_inputs(spec)
+        if (column.view is None and column.name != "item_id")
+        or (column.view is not None and keys[column.view] <= {"user_id", "place_id"})
+    )
+
+
 def check_names(spec: Spec) -> None:
     """See that the gate names columns that there will be, before hours go into a model.
 

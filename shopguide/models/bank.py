@@ -1,13 +1,44 @@
 """A bank of equal multi-layer perceptrons, computed together."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from shopguide.spec.model import Model
+
+
+class Alike:
+    """What of a common input is alike in all rows of a request: it is multiplied once.
+
+    D columns of the input, B rows; all banks that share it read the same input.
+
+    Args:
+        columns: which of the D are alike, each one or 0.
+        rows: positions of the rows whose alike columns stand for all: [1], or [B].
+    """
+
+    def __init__(self, columns: Sequence[bool], rows: Tensor) -> None:
+        self._rows = rows
+        self._runs: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+        for alike, run in groupby(enumerate(columns), key=lambda one: one[1]):
+            places = [place for place, _ in run]
+            self._runs[alike].append((places[0], places[-1] + 1))
+        self._parts: tuple[Tensor, Tensor] | None = None
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the alike columns of `rows`, and the other columns of all rows [B, ·]."""
+        if self._parts is None:
+            once = self.pick(x.index_select(0, self._rows), alike=True)
+            self._parts = once, self.pick(x, alike=False)
+        return self._parts
+
+    def pick(self, x: Tensor, *, alike: bool) -> Tensor:
+        """Return the columns of x [·, D] that are alike, or the others."""
+        # by runs: a graph takes longer to gather single columns than to multiply them
+        return torch.cat([x[:, start:end] for start, end in self._runs[alike]], dim=1)
 
 
 class Bank(nn.Module):
@@ -49,6 +80,7 @@ class Bank(nn.Module):
             nn.BatchNorm1d(members * h) if batch_norm else nn.Identity() for h in widths
         )
         self.dropout = nn.Dropout(dropout)
+        self.alike: Alike | None = None  # set when a graph is exported
 
     @classmethod
     def of(
@@ -102,7 +134,7 @@ class Bank(nn.Module):
             zip(self.weights, self.biases, self.norms, strict=True)
         ):
             common = position == 0 and not self.own_input
-            h = _of_common(x, weight, bias) if common else _of_own(h, weight, bias)
+            h = _of_common(x, weight, bias, self.alike) if common else _of_own(h, weight, bias)
             if isinstance(norm, nn.BatchNorm1d):
                 h = norm(h.transpose(0, 1).flatten(1)).unflatten(1, bias.shape).transpose(0, 1)
             h = self.dropout(h.relu())
@@ -114,9 +146,15 @@ def _of_own(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias.unsqueeze(1), h, weight)
 
 
-def _of_common(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _of_common(x: Tensor, weight: Tensor, bias: Tensor, alike: Alike | None) -> Tensor:
     """Map one input [B, D] to [E, B, H] by a product of all members' weights [E, D, H] at once."""
-    h = nn.functional.linear(x, weight.transpose(1, 2).flatten(0, 1), bias.flatten())
+    flat = weight.transpose(1, 2).flatten(0, 1)  # [E · H, D]
+    if alike is None:
+        h = nn.functional.linear(x, flat, bias.flatten())
+    else:
+        once, rest = alike.parts(x)
+        part = nn.functional.linear(once, alike.pick(flat, alike=True), bias.flatten())
+        h = torch.addmm(part, rest, alike.pick(flat, alike=False).t())
     return h.reshape(-1, *bias.shape).transpose(0, 1)
 
 

@@ -20,6 +20,7 @@ from shopguide.bundle.graph import open_session, run_graph
 from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.bundle.verify import task_entries
 from shopguide.errors import ShopguideError
+from shopguide.features.catalogue import request_inputs
 from shopguide.features.reading import TrainingSet
 from shopguide.features.versions import feature_service
 from shopguide.models import Inputs, Network
@@ -167,7 +168,8 @@ def _write(
     started: float,
 ) -> TrainingSummary:
     first = gathered.valid.read(gathered.valid.blocks()[: -(-_PARITY_ROWS // 256)])
-    graph, parity = export_graph(network, gathered.valid.layout.split(first))
+    samples = gathered.valid.layout.split(first)
+    graph, parity = export_graph(network, samples, request_inputs(spec))
     graph, lost = _stored(spec, graph, gathered)
     raw, table = _score(spec, graph, gathered)
     tasks = task_entries(spec)
