@@ -30,6 +30,9 @@ FUSION = "fusion.json"
 SOLUTION = "solution.json"
 """How λ was found."""
 
+WEIGHTS = "weights.npz"
+"""The network's weights, to go on from: there with `training.start: champion` alone."""
+
 ALWAYS = (GRAPH, SPEC, PREPROCESSING, CALIBRATORS, PROFILE, TRAINING, GOLDEN)
 """Files that every bundle has beside its manifest; once solved it has `FUSION`, `SOLUTION` too."""
 

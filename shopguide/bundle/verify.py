@@ -9,6 +9,7 @@ from shopguide.bundle.manifest import (
     FUSION,
     MANIFEST,
     SOLUTION,
+    WEIGHTS,
     InputEntry,
     Manifest,
     TaskEntry,
@@ -54,7 +55,7 @@ def _require_known_names(manifest: Manifest, folder: Path) -> None:
     absent = [name for name in ALWAYS if name not in manifest.checksums]
     if absent:
         raise ShopguideError(where, f"lacks {', '.join(absent)}, which a bundle needs", _COPY)
-    unknown = sorted(set(manifest.checksums) - {*ALWAYS, FUSION, SOLUTION})
+    unknown = sorted(set(manifest.checksums) - {*ALWAYS, FUSION, SOLUTION, WEIGHTS})
     if unknown:
         raise ShopguideError(where, f"names {unknown[0]!r}, which no bundle has", _COPY)
 

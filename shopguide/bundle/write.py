@@ -25,6 +25,7 @@ from shopguide.bundle.manifest import (
     SOLUTION,
     SPEC,
     TRAINING,
+    WEIGHTS,
     Manifest,
     TrainPeriod,
     file_checksums,
@@ -47,6 +48,7 @@ class Contents:
         golden: at most 200 real rows with inputs and `prediction_TASK`.
         training: how the training went; no times, so that equal runs give equal checksums.
         versions: libraries that trained it.
+        weights: of the network, for another training to go on from; None: they are not kept.
     """
 
     spec: Spec
@@ -58,6 +60,7 @@ class Contents:
     golden: pa.Table
     training: Document
     versions: Mapping[str, str]
+    weights: bytes | None = None
 
 
 def write_bundle(out: str | Path, contents: Contents) -> Manifest:
@@ -78,6 +81,8 @@ def write_bundle(out: str | Path, contents: Contents) -> Manifest:
         contents.profile.write(folder / PROFILE)
         contents.training.write(folder / TRAINING)
         pq.write_table(contents.golden, folder / GOLDEN)
+        if contents.weights is not None:
+            (folder / WEIGHTS).write_bytes(contents.weights)
         manifest = Manifest(
             format=FORMAT,
             name=contents.spec.name,

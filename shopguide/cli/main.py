@@ -20,6 +20,7 @@ _VERBS = {
     "solve": "Solve for the fusion weights of a bundle, without retraining.",
     "evaluate": "Measure a bundle's predictions and lists, or what another policy would bring.",
     "gate": "Decide on a challenger, or audit the gate itself.",
+    "nightly": "Land what was delivered, train, decide, promote or keep the champion.",
     "package": "Build the Bento and bless it over HTTP.",
     "promote": "Register a bundle that passed the gate, and make it the champion.",
     "champion": "Copy the champion's bundle out of the registry.",

@@ -103,8 +103,7 @@ class Seasons:
         return self._above(lower)
 
     def _above(self, bounds: Array) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (bounds > self.least[:, None, None]).all(axis=0)
-        return found
+        return np.asarray((bounds > self.least[:, None, None]).all(axis=0), dtype=np.bool_)
 
     def _first(self, passing: NDArray[np.bool_]) -> Nights:
         first = np.where(passing.any(axis=-1), passing.argmax(axis=-1), self.nights)

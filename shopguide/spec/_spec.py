@@ -10,6 +10,7 @@ from shopguide.spec.event_log import EventLog
 from shopguide.spec.features import Features
 from shopguide.spec.gate import Gate
 from shopguide.spec.inputs import ListInput
+from shopguide.spec.loop import Loop
 from shopguide.spec.model import Model, Training
 from shopguide.spec.objective import IMPRESSIONS, Objective
 from shopguide.spec.serving import Registry, Serving
@@ -47,6 +48,7 @@ class Spec(Section):
     training: Training = Training()
     objective: Objective
     gate: Gate = Gate()
+    loop: Loop = Loop()
     serving: Serving = Serving()
     registry: Registry = Registry()
 

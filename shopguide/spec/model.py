@@ -105,6 +105,11 @@ class Training(Section):
         ge=2048,
         description="Rows held at a time and shuffled; a smaller split is shuffled as a whole.",
     )
+    start: Literal["scratch", "champion"] = Field(
+        "scratch",
+        description="champion: the champion's weights, vocabularies (new values behind its own) "
+        "and scales, where there is one of the same inputs; its bundle keeps weights.npz for it.",
+    )
     epochs: int = Field(8, ge=1, description="Most passes over the training period.")
     max_steps: int | None = Field(None, ge=1, description="Most optimiser steps; null: no limit.")
     learning_rate: float = Field(1e-3, gt=0)

@@ -17,6 +17,7 @@ from shopguide.features.reading import TrainingSet
 from shopguide.logs.splits import instants
 from shopguide.models.heads import LabelStatistics
 from shopguide.spec import Spec
+from shopguide.training.continued import continued
 from shopguide.training.distributed import Group
 from shopguide.training.fitting import fit_inputs
 from shopguide.training.preprocess import columns_read
@@ -58,7 +59,13 @@ class Gathered:
 
 
 @contextmanager
-def gather(spec: Spec, training_set: TrainingSet, spool: Path, group: Group) -> Iterator[Gathered]:
+def gather(
+    spec: Spec,
+    training_set: TrainingSet,
+    spool: Path,
+    group: Group,
+    former: Preprocessing | None = None,
+) -> Iterator[Gathered]:
     """Read the training and the validation period; the files of rows live as long as the body.
 
     Args:
@@ -66,6 +73,7 @@ def gather(spec: Spec, training_set: TrainingSet, spool: Path, group: Group) -> 
         training_set: opened.
         spool: folder with room for the preprocessed rows: 4 bytes an input and row.
         group: the processes; each writes its share of the rows.
+        former: inputs of a champion to go on from; None, or of other inputs: fitted anew.
     """
     names, tasks = columns_read(model_inputs(spec), spec.model), list(spec.tasks)
     drawn = {name: task.negative_rate for name, task in spec.binary_tasks().items()}
@@ -78,7 +86,7 @@ def gather(spec: Spec, training_set: TrainingSet, spool: Path, group: Group) -> 
         negatives={name: rate for name, rate in drawn.items() if rate < 1},
     )
     valid = open_split(training_set, "valid", inputs=names, tasks=spec.tasks)
-    preprocessing, profiles = _fit(spec, train, group)
+    preprocessing, profiles = _fit(spec, train, group, former)
     labels = _labels(train, tasks)
     share = (group.rank, group.size)
     files = [write_samples(spool, s, preprocessing, tasks, share=share) for s in (train, valid)]
@@ -98,13 +106,15 @@ def gather(spec: Spec, training_set: TrainingSet, spool: Path, group: Group) -> 
 
 
 def _fit(
-    spec: Spec, train: SplitFile, group: Group
+    spec: Spec, train: SplitFile, group: Group, former: Preprocessing | None
 ) -> tuple[Preprocessing, dict[str, InputProfile]]:
     """Fit in the leading process; the others are told."""
     if not group.leads:
         preprocessing = Preprocessing.model_validate_json(group.leaders_text(None))
         return preprocessing, {}
     preprocessing, profiles = fit_inputs(train, model_inputs(spec), spec.model)
+    if former is not None:
+        preprocessing = continued(preprocessing, former, spec.model) or preprocessing
     if group.size > 1:
         group.leaders_text(preprocessing.model_dump_json())
     return preprocessing, profiles

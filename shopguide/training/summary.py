@@ -65,6 +65,7 @@ class TrainingRecord(Document):
             bits costs; empty with float32.
         task_relations: correlation of every two tasks that the architecture learnt, by their
             names; empty if it learns none.
+        started_from: checksum of the champion whose weights it went on from; None: from scratch.
     """
 
     rows: int
@@ -83,6 +84,7 @@ class TrainingRecord(Document):
     candidates: int = 1
     export_auc_loss: dict[str, float] = Field(default_factory=dict)
     task_relations: dict[str, dict[str, float]] = Field(default_factory=dict)
+    started_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

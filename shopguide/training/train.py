@@ -24,9 +24,17 @@ from shopguide.features.catalogue import request_inputs
 from shopguide.features.reading import TrainingSet
 from shopguide.features.versions import feature_service
 from shopguide.models import Inputs, Network
+from shopguide.models.registry import ARCHITECTURES
 from shopguide.spec import Spec
 from shopguide.training.balancing import require_shared
 from shopguide.training.calibrate import fit_calibrators
+from shopguide.training.continued import (
+    Former,
+    dump_weights,
+    load_weights,
+    read_former,
+    widths_of,
+)
 from shopguide.training.distributed import Group, process_group
 from shopguide.training.export import export_graph
 from shopguide.training.gather import Gathered, gather
@@ -53,6 +61,7 @@ class Surroundings:
         probe: sees the network before each step.
         candidates: models of which this is one.
         after_epoch: told how each epoch did; what it raises ends the run.
+        champion: bundle that `training.start: champion` goes on from; None: there is none.
     """
 
     progress: Progress | None = None
@@ -61,6 +70,7 @@ class Surroundings:
     probe: Probe | None = None
     candidates: int = 1
     after_epoch: AfterEpoch | None = None
+    champion: Path | None = None
 
 
 def train_mtl(
@@ -102,21 +112,56 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
     started = time.perf_counter()
     _require_a_weight(spec)
     require_shared(spec.training.balancer, spec.model.architecture)
+    former = _former(spec, around)
+    inputs = former.preprocessing if former else None
     with (
         process_group() as group,
         _torch_settings(spec.seed, spec.training.threads),
-        gather(spec, TrainingSet.open(training_set, spec), out.parent, group) as gathered,
+        gather(spec, TrainingSet.open(training_set, spec), out.parent, group, inputs) as gathered,
     ):
-        network = build_network(spec, gathered)
-        loop = fit(network, _course(spec, gathered, group, around), spec.training)
+        network, started_from = begin_network(spec, gathered, former)
+        course = _course(spec, gathered, group, around, started_from)
+        loop = fit(network, course, spec.training)
         _log.info("best epoch %d of %d", loop.best_epoch, len(loop.epochs))
         summary = None
         if group.leads:
-            summary = _write(spec, gathered, network, loop, out, around, group, started)
+            summary = _write(
+                spec, gathered, network, loop, out, around, group, started, started_from
+            )
         summary = _told(group, summary)
     if around.checkpoint is not None and group.leads:
         around.checkpoint.unlink(missing_ok=True)
     return summary
+
+
+def _former(spec: Spec, around: Surroundings) -> Former | None:
+    if spec.training.start != "champion" or around.champion is None:
+        return None
+    former = read_former(around.champion)
+    if former is None:
+        _log.info("the champion keeps no weights: from scratch, and the next one goes on")
+    return former
+
+
+def begin_network(
+    spec: Spec, gathered: Gathered, former: Former | None
+) -> tuple[Network, str | None]:
+    """Return a network to train, and the checksum of the champion that it goes on from.
+
+    Args:
+        spec: reads `tasks` and `model`.
+        gathered: its inputs are the champion's, where they can be.
+        former: what the champion hands on; None: from scratch.
+    """
+    if former is not None:
+        sets = ARCHITECTURES[spec.model.architecture].embedding_sets(len(spec.tasks))
+        widths = {**widths_of(former, sets), **spec.model.embeddings}
+        model = spec.model.model_copy(update={"embeddings": widths})
+        network = build_network(spec.model_copy(update={"model": model}), gathered)
+        if load_weights(network, gathered.preprocessing, former):
+            return network, former.checksum
+        _log.warning("the champion is of another network: from scratch")
+    return build_network(spec, gathered), None
 
 
 def build_network(spec: Spec, gathered: Gathered) -> Network:
@@ -139,7 +184,9 @@ def identity_of(spec: Spec) -> dict[str, object]:
     return document
 
 
-def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) -> Course:
+def _course(
+    spec: Spec, gathered: Gathered, group: Group, around: Surroundings, started_from: str | None
+) -> Course:
     served = gathered.preprocessing.served()
     return Course(
         train=gathered.train,
@@ -150,7 +197,9 @@ def _course(spec: Spec, gathered: Gathered, group: Group, around: Surroundings) 
         group=group,
         checkpoint=around.checkpoint,
         resume=around.resume,
-        identity=identity_of(spec) | gathered.identity() | {"processes": group.size},
+        identity=identity_of(spec)
+        | gathered.identity()
+        | {"processes": group.size, "started_from": started_from},
         progress=around.progress if group.leads else None,
         probe=around.probe,
         after_epoch=around.after_epoch,
@@ -166,6 +215,7 @@ def _write(
     around: Surroundings,
     group: Group,
     started: float,
+    started_from: str | None,
 ) -> TrainingSummary:
     first = gathered.valid.read(gathered.valid.blocks()[: -(-_PARITY_ROWS // 256)])
     samples = gathered.valid.layout.split(first)
@@ -192,6 +242,7 @@ def _write(
         candidates=around.candidates,
         export_auc_loss=lost,
         task_relations=network.relations(),
+        started_from=started_from,
     )
     contents = Contents(
         spec=spec,
@@ -204,6 +255,7 @@ def _write(
         training=record,
         versions={name: version(name) for name in _LIBRARIES}
         | {"python": platform.python_version()},
+        weights=dump_weights(network) if spec.training.start == "champion" else None,
     )
     manifest = write_bundle(out, contents)
     seconds = time.perf_counter() - started
