@@ -70,11 +70,23 @@ def find_files(layout: Layout, where: str) -> list[Path]:
                 f"{where} {path}", "is a folder", f"Give a file, or a glob such as {path}/*.csv"
             )
         if not whole:
+            _refuse_open(path, where)
             raise ShopguideError(
                 f"{where} {path}", "no such file", "Give the path of the export, or a glob"
             )
         files += whole
     return list(dict.fromkeys(files))
+
+
+def _refuse_open(path: str, where: str) -> None:
+    """Say so where all that is there are feedback files that a service is still writing."""
+    number = len(glob.glob(f"{path}.open", recursive=True))  # noqa: PTH207 - a glob may be absolute
+    if number:
+        raise ShopguideError(
+            f"{where} {path}",
+            f"no closed file; {number} {'is' if number == 1 else 'are'} being written (*.open)",
+            "They are closed after five minutes, and when the service stops",
+        )
 
 
 def read_export(
