@@ -21,6 +21,7 @@ from serving.limits import (
     ClientLeftError,
     RateLimiter,
     Receive,
+    Room,
     drain,
     read_body,
     refuse_length,
@@ -37,6 +38,9 @@ BODY = "shopguide.body"
 """Key of the scope under which an endpoint finds its checked body."""
 
 _ANSWER_SECONDS = 30.0
+_SMALL_BYTES = 64_000
+_ROOM_BYTES = 64_000_000
+_ROOM_BODIES = 8
 
 PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 """Paths of BentoML's that nobody needs a key for."""
@@ -65,6 +69,11 @@ class Policy:
     queries: frozenset[str] = frozenset()
     pages: Mapping[str, Callable[[], Response]] = field(default_factory=dict)
     open_pages: frozenset[str] = frozenset()
+    room: Room = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make room for some of the largest bodies at once."""
+        self.room = Room(max(_ROOM_BYTES, _ROOM_BODIES * self.most_bytes))
 
     def methods(self, path: str) -> frozenset[str]:
         """Return the methods that a path has; none: there is no such path."""
@@ -84,6 +93,7 @@ class Door:
 
     def __init__(self, app: App, policy: Callable[[], Policy | None]) -> None:
         self._app, self._policy = app, policy
+        self._one_large = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let through."""
@@ -135,13 +145,22 @@ class Door:
             if method == "POST":
                 _require_json(headers)
                 refuse_length(headers, policy.most_bytes)
-                content = read_json(await read_body(receive, policy.most_bytes))
+                body = await self._posted(policy, schema, receive)
             else:
-                content = body_of_query(scope["query_string"], schema)
-            scope = {**scope, "method": "POST", BODY: _checked(schema, content)}
+                body = _checked(schema, body_of_query(scope["query_string"], schema))
+            scope = {**scope, "method": "POST", BODY: body}
             await self._app(scope, _nothing_more, _headless(send) if method == "HEAD" else send)
         else:
             await self._app(scope, receive, send)
+
+    async def _posted(self, policy: Policy, schema: type[BaseModel], receive: Receive) -> BaseModel:
+        """Read and check a body; a large one in a thread, so that others are answered meanwhile."""
+        with policy.room.share() as take:
+            raw = await read_body(receive, policy.most_bytes, take)
+            if len(raw) <= _SMALL_BYTES:
+                return _checked(schema, read_json(raw))
+            async with self._one_large:  # what JSON becomes in memory is many times its size
+                return await asyncio.to_thread(lambda: _checked(schema, read_json(raw)))
 
     async def _refuse(
         self, refused: RefusedError, scope: Scope, receive: Receive, send: Send

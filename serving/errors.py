@@ -9,19 +9,20 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
 from serving.metrics import REFUSED
+from serving.schemas import FIELDS
+from serving.values import FAULT
 
 _log = logging.getLogger("shopguide.serving")
 
 _MOST = 10  # problems of one body that are told
 _LONGEST = 200  # characters of a path or message: parts of them come from the client
-_UNION = frozenset({"str", "float", "constrained-str"})
-"""How pydantic names the members of the type of a JSON value; lists are `list[…]`."""
 
-_OF_A_VALUE = frozenset({"string_type", "float_type", "list_type"})
+_OURS = FIELDS | {"body", "query", "path", "method"}
+"""First parts of paths that are no client's words; so are the headers that we name."""
 
 
 FAILED = "the service failed; its log says why"
@@ -82,32 +83,20 @@ def json_response(
 
 def not_valid(error: ValidationError) -> RefusedError:
     """Return a schema's complaints about a body: the first, and some of the others."""
-    found: dict[str, str] = {}  # by path: a value that is of no type of a union is told once
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        path, message = _told(detail["loc"], detail["type"], detail["msg"])
+    found: dict[str, str] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        path, message = _told(detail)
         found.setdefault(path, message)
     (path, message), *others = found.items()
     return RefusedError(HTTPStatus.BAD_REQUEST, path, message, also=others[: _MOST - 1])
 
 
-def _told(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
-    plain = tuple(part for part in loc if not _is_list(part))
-    if len(plain) == len(loc) and len(loc) > 1 and loc[-1] in _UNION:
-        plain = loc[:-1]
-    if plain != loc and kind in _OF_A_VALUE:
-        return path_of(plain), "expected a text, a finite number, a list of texts or null"
-    loc = plain
-    if kind == "extra_forbidden":
-        return path_of(loc), "no such field"
-    message = message.removeprefix("Value error, ")
-    if not loc and ": " in message:  # a rule over several fields says itself which one it is
-        path, _, message = message.partition(": ")
-        return path, message
-    return path_of(loc), message
-
-
-def _is_list(part: int | str) -> bool:
-    return isinstance(part, str) and part.startswith("list[")
+def _told(detail: ErrorDetails) -> tuple[str, str]:
+    if detail["type"] == FAULT:
+        return path_of((*detail["loc"], *detail["ctx"]["at"])), detail["msg"]
+    if detail["type"] == "extra_forbidden":
+        return path_of(detail["loc"]), "no such field"
+    return path_of(detail["loc"]), detail["msg"].removeprefix("Value error, ")
 
 
 def note(endpoint: str, refused: RefusedError) -> None:
@@ -115,11 +104,13 @@ def note(endpoint: str, refused: RefusedError) -> None:
 
     Args:
         endpoint: a path of the service, or `other`.
-        refused: only the first part of its path is told: the others may be ids.
+        refused: only the first part of its path is told, and only where it is a name of ours: the
+            others may be ids, or whatever a client writes.
     """
     REFUSED.labels(endpoint, str(refused.status.value)).inc()
     top = refused.path.replace("[", ".").partition(".")[0]
-    where = f" at {top[:40]}" if top.isprintable() and top else ""
+    ours = top in _OURS or top.startswith("header ")
+    where = f" at {top}" if ours else " at a name that is not known" if top else ""
     _log.warning("refused %s with %d%s", endpoint, refused.status, where)
 
 

@@ -11,6 +11,9 @@ _ASCII = 128
 MOST_LEVELS = 16
 """Levels of nesting that a body may have; none of the endpoints needs more than five."""
 
+MOST_NAMES = 10_000
+"""Names that an object may have: a schema has something to say about each that it does not know."""
+
 
 class _BadJsonError(ValueError):
     pass
@@ -19,7 +22,8 @@ class _BadJsonError(ValueError):
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parse a body.
 
-    UTF-8 alone, no name twice in an object, no NaN or Infinity, bounded nesting.
+    UTF-8 alone, no name twice in an object, not too many names, no NaN or Infinity, bounded
+    nesting.
 
     Raises:
         RefusedError: it is not that; status 400.
@@ -79,6 +83,9 @@ _KEEP_BRACKETS = _OnlyBrackets()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_NAMES:
+        msg = f"an object has {len(pairs):,} names, at most {MOST_NAMES:,}"
+        raise _BadJsonError(msg)
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -37,11 +38,53 @@ def refuse_length(headers: Mapping[bytes, bytes], most: int) -> None:
         raise too_large(most)
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
+class Room:
+    """Memory for the bodies that are being read and checked, of all clients together.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken = most, 0
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that takes some bytes; at the end all of them are given back.
+
+        Raises:
+            RefusedError: from that function, there is no room; status 503.
+        """
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if self._taken + size > self._most:
+                raise RefusedError(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "",
+                    "too many large bodies are being read; send it again",
+                    headers={"Retry-After": "1", "Connection": "close"},
+                )
+            mine += size
+            self._taken += size
+
+        try:
+            yield take
+        finally:
+            self._taken -= mine
+
+
+async def read_body(receive: Receive, most: int, take: Callable[[int], None]) -> bytes:
     """Read a body of at most so many bytes.
 
+    Args:
+        receive: of ASGI.
+        most: bytes.
+        take: takes room for some more bytes.
+
     Raises:
-        RefusedError: it is larger (413), or did not come in time (408).
+        RefusedError: it is larger (413), did not come in time (408), or there is no room (503).
         ClientLeftError: nobody waits for an answer.
     """
     chunks: list[bytes] = []
@@ -56,6 +99,7 @@ async def read_body(receive: Receive, most: int) -> bytes:
                 size += len(chunk)
                 if size > most:
                     raise too_large(most)
+                take(len(chunk))
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks) if len(chunks) > 1 else chunk

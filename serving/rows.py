@@ -1,7 +1,7 @@
 """Rows of JSON values → the Arrow table that a bundle scores."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -55,7 +55,8 @@ def table_of(
         for name, kind in kinds.items()
     }
     if columns[SHOWN_AT].null_count:
-        raise BadRequestError("rows", "shown_at is null in one of them")
+        number = columns[SHOWN_AT].is_null().to_pylist().index(True)
+        raise BadRequestError(f"rows[{number}].{SHOWN_AT}", "is null, expected a time")
     return pa.table(columns)
 
 
@@ -89,7 +90,10 @@ def value_of(kind: str, value: str | float | list[str] | None, path: str) -> Typ
         raise BadRequestError(path, f"is {str(value)[:40]!r}, expected a time (ISO 8601)") from None
     if time.tzinfo is None:
         raise BadRequestError(path, f"{value} names no zone, expected one such as +00:00")
-    return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:  # of a time that Arrow takes, and Python cannot read back
+        raise BadRequestError(path, f"{value} is outside the years 1 to 9999, in UTC") from None
 
 
 def _as_text(value: float) -> str:

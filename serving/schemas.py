@@ -1,29 +1,45 @@
 """What the service is asked and what it answers."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
+    PlainValidator,
     Strict,
     model_validator,
 )
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+from serving.values import (
+    LONGEST_IN_A_LIST,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    MOST_NAMES,
+    MOST_TEXTS,
+    fault,
+    row_of,
+    rows_of,
+)
+
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
 """An identifier: any text without the character NUL, which databases cannot store."""
 
-Text = Annotated[str, Field(max_length=1_000, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=r"^[^\x00]*$")]
 Number = Annotated[float, Strict()]
-Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+Texts = Annotated[
+    list[Annotated[str, Field(max_length=LONGEST_IN_A_LIST)]], Field(max_length=MOST_TEXTS)
+]
 Value = Text | Number | Texts | None
+"""A value of an input, for the document: `serving.values` checks it."""
 
 _DATE_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
@@ -36,7 +52,17 @@ def _iso_text(value: object) -> object:
     raise ValueError(msg)
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text)]
+def _in_utc(value: datetime) -> datetime:
+    """Refuse a time whose year in UTC is none that Python and Arrow can write."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        msg = "expected a time of the years 1 to 9999, in UTC"
+        raise ValueError(msg) from None
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_in_utc)]
 """A time of a body: an ISO 8601 text with a zone."""
 
 MOST_ITEMS = 10_000
@@ -44,6 +70,21 @@ MOST_ITEMS = 10_000
 
 MOST_EXPLAINED = 20
 """Items that one request explains: each is scored once more for every input of the model."""
+
+_RowInDocument = Annotated[dict[Id, Value], Field(max_length=MOST_NAMES)]
+Row = Annotated[dict[Id, Value], PlainValidator(row_of, json_schema_input_type=_RowInDocument)]
+"""Values by name."""
+
+RowsByItem = Annotated[
+    dict[Id, dict[Id, Value]],
+    PlainValidator(
+        rows_of(MOST_ITEMS),
+        json_schema_input_type=Annotated[dict[Id, _RowInDocument], Field(max_length=MOST_ITEMS)],
+    ),
+]
+
+_OF_THE_ROW = ("user_id", "item_id")
+"""Inputs that say which row it is: the list's user and candidates are theirs."""
 
 
 class Body(BaseModel):
@@ -56,18 +97,17 @@ class _OfAList(Body):
     """What /rank and /explain share: a user, items, and what is known beside the store."""
 
     user_id: Id
-    items: list[Id] = Field(min_length=1, max_length=MOST_ITEMS)
-    context: dict[Id, Value] = Field(
+    items: Annotated[list[Id], FailFast()] = Field(min_length=1, max_length=MOST_ITEMS)
+    context: Row = Field(
         default_factory=dict,
-        max_length=500,
         description="Inputs that hold for the whole list, such as place_id.",
     )
-    features: dict[Id, dict[Id, Value]] = Field(
+    features: RowsByItem = Field(
         default_factory=dict,
-        max_length=MOST_ITEMS,
-        description="Inputs of single items, by item: they replace what the store says.",
+        description="Inputs of single items, by item: they replace what the store says. "
+        "user_id and item_id cannot be replaced.",
     )
-    at: AwareDatetime | None = Field(
+    at: Moment | None = Field(
         None, description="Time of the request, with a zone; null: the service's clock."
     )
     weights: dict[Id, Annotated[float, Strict(), Field(ge=0)]] | None = Field(
@@ -80,13 +120,18 @@ class _OfAList(Body):
     def _each_candidate_once(self) -> Self:
         known = set(self.items)
         if len(known) != len(self.items):
-            ((repeated, _),) = Counter(self.items).most_common(1)
-            msg = f"items: {repeated!r} stands more than once"
-            raise ValueError(msg)
-        strangers = self.features.keys() - known
-        if strangers:
-            msg = f"features: {min(strangers)!r} is not among items"
-            raise ValueError(msg)
+            seen: set[str] = set()
+            for number, item in enumerate(self.items):
+                if item in seen:
+                    raise fault("stands before; give each candidate once", "items", number)
+                seen.add(item)
+        for item, row in self.features.items():
+            if item not in known:
+                raise fault("is not among items", "features", item)
+            for name in _OF_THE_ROW:
+                if name in row:
+                    what = "says which row it is, and cannot be replaced"
+                    raise fault(what, "features", item, name)
         return self
 
 
@@ -144,7 +189,7 @@ class RankResponse:
 class PredictRequest(Body):
     """Rows with every input of the model and `shown_at`, times as ISO 8601."""
 
-    rows: list[dict[Id, Value]] = Field(min_length=1, max_length=MOST_ITEMS)
+    rows: Annotated[list[Row], FailFast()] = Field(min_length=1, max_length=MOST_ITEMS)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -164,7 +209,7 @@ class PredictResponse:
 class ExplainRequest(_OfAList):
     """Why some items score as they do for a user."""
 
-    items: list[Id] = Field(min_length=1, max_length=MOST_EXPLAINED)
+    items: Annotated[list[Id], FailFast()] = Field(min_length=1, max_length=MOST_EXPLAINED)
     top_features: Annotated[int, Strict(), Field(ge=0, le=500)] = Field(
         10, description="Inputs told per item, those of the largest effect."
     )
@@ -265,9 +310,8 @@ class Impression(_Row):
     propensity: Annotated[float, Strict(), Field(gt=0, le=1)] | None = Field(
         None, description="Probability with which the shop's policy put the item there."
     )
-    context: dict[Id, Value] = Field(
+    context: Row = Field(
         default_factory=dict,
-        max_length=100,
         description="Columns of the impression that the spec's features.context names.",
     )
 
@@ -288,8 +332,10 @@ class Event(_Row):
 class FeedbackRequest(Body):
     """What became of lists: impressions and events; send a batch again until it is acknowledged."""
 
-    impressions: list[Impression] = Field(default_factory=list, max_length=MOST_ITEMS)
-    events: list[Event] = Field(default_factory=list, max_length=MOST_ITEMS)
+    impressions: Annotated[list[Impression], FailFast()] = Field(
+        default_factory=list, max_length=MOST_ITEMS
+    )
+    events: Annotated[list[Event], FailFast()] = Field(default_factory=list, max_length=MOST_ITEMS)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -323,15 +369,14 @@ class FeedbackRequest(Body):
     @model_validator(mode="after")
     def _each_event_once(self) -> Self:
         if not self.impressions and not self.events:
-            msg = "events: there is no event and no impression in the batch"
-            raise ValueError(msg)
+            raise fault("there is no event and no impression in the batch", "events")
         seen: set[str] = set()
         tables: dict[str, Sequence[_Row]] = {"impressions": self.impressions, "events": self.events}
         for table, rows in tables.items():
             for number, row in enumerate(rows):
                 if row.event_id in seen:
-                    msg = f"{table}[{number}].event_id: stands in the batch before; give it once"
-                    raise ValueError(msg)
+                    what = "stands in the batch before; give it once"
+                    raise fault(what, table, number, "event_id")
                 seen.add(row.event_id)
         return self
 
@@ -357,3 +402,11 @@ class ErrorResponse:
     """Every answer that is no 2xx: `{"error": {"path", "message", "also"?}}`."""
 
     error: dict[str, object]
+
+
+FIELDS = frozenset(
+    name
+    for body in (RankRequest, PredictRequest, ExplainRequest, FeedbackRequest)
+    for name in body.model_fields
+)
+"""Names of the fields of all bodies."""

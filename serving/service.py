@@ -4,8 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from starlette.responses import Response
 
 from serving.answer import Ranked
 from serving.auth import keys_of, listening, require_key_outside
+from serving.connections import bound_connections
 from serving.door import BODY, Door, Policy
 from serving.errors import FAILED, RefusedError, json_response, note
 from serving.feedback import FeedbackStore, Options, folder_of
@@ -32,6 +31,7 @@ from serving.limits import RateLimiter
 from serving.metrics import ANSWERED, FEEDBACK, SECONDS, metrics_page, stage
 from serving.openapi import openapi
 from serving.page import page
+from serving.parent import end_with_parent, fail_where_refused, is_worker, refuse
 from serving.ranker import Ranker
 from serving.reading import open_features
 from serving.rows import BadRequestError
@@ -53,6 +53,8 @@ _log = logging.getLogger("shopguide.serving")
 
 _ROOT = Path(__file__).resolve().parent.parent
 """Source folder of the Bento: `serving/`, the light part of `shopguide/`, and `bundle/`."""
+
+bound_connections()
 
 _policy: Policy | None = None
 """What the door holds requests against; set when the service has started."""
@@ -100,6 +102,8 @@ class Ranking:
     def __init__(self) -> None:
         global _policy
         logging.getLogger("shopguide").setLevel(logging.INFO)
+        if is_worker():
+            end_with_parent()
         try:
             keys = keys_of(os.environ)
             require_key_outside(keys, listening())
@@ -176,6 +180,12 @@ class Ranking:
     def __is_ready__(self) -> bool:
         """Say for /readyz whether feedback can be stored: its thread lives and does not hang."""
         return self._feedback.works
+
+    @bentoml.on_deployment
+    @staticmethod
+    def prepare() -> None:
+        """In BentoML's first process, before it starts workers: see `serving.parent`."""
+        fail_where_refused()
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -274,12 +284,10 @@ def _give_up(error: ShopguideError) -> NoReturn:
     Raises:
         ShopguideError: it is no worker of BentoML's that failed to start.
     """
-    if "--worker-id" not in sys.argv:
+    if not is_worker():
         raise error
     _log.critical("%s", error)
-    logging.shutdown()
-    os.kill(os.getppid(), signal.SIGTERM)
-    os._exit(error.exit_code)
+    refuse(error.exit_code)
 
 
 def _home() -> Path:

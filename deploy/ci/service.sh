@@ -10,6 +10,7 @@
 # Settings:
 #   BENTO     bento.txt of a run or of `shopguide package`, or a built Bento's folder (default: runs/bento/bento.txt)
 #   BUNDLE    build the Bento from this bundle instead (`shopguide champion --out DIR`)
+#   FEATURES  a home: smoke reads a copy of its sqlite feature store, and a degraded answer is a failure (without: it is told)
 #   OUT       where smoke.json, sbom.json and provenance.json go (default: dist)
 #   REGISTRY  registry and repository that the image is pushed to; push needs it, and a login
 #   NAMESPACE of the service; deploy needs it, and kubectl with an account (deploy/kubernetes/deployer)
@@ -61,14 +62,23 @@ PYTHON
 }
 
 smoke() {
-    local tag container result=0; tag=$(image) || exit
-    container=$(docker run --detach --network none --read-only --tmpfs /tmp --tmpfs /state:mode=1777 \
+    local tag container copy="" store=() asks=() result=0; tag=$(image) || exit
+    if [ -n "${FEATURES:-}" ]; then
+        [ -f "$FEATURES/feature_store/online.db" ] || fail "$FEATURES/feature_store/online.db: no such file. Set FEATURES to the home that \`shopguide materialize\` filled."
+        copy=$(mktemp -d)
+        cp -r "$FEATURES/feature_store" "$copy/"
+        chmod -R a+rwX "$copy"
+        store=(--volume "$copy/feature_store:/state/feature_store")
+        asks=(--features)
+    fi
+    container=$(docker run --detach --network none --read-only --tmpfs /tmp --tmpfs /state:mode=1777 ${store[@]+"${store[@]}"} \
         --cap-drop ALL --security-opt no-new-privileges --memory 1g --pids-limit 200 \
         --env SHOPGUIDE_API_KEY=a-key-for-this-smoke-test-only "$tag")
     mkdir -p "$OUT"
-    docker exec --interactive "$container" python3 - < deploy/ci/smoke.py | tee "$OUT/smoke.json" || result=$?
+    docker exec --interactive "$container" python3 - ${asks[@]+"${asks[@]}"} < deploy/ci/smoke.py | tee "$OUT/smoke.json" || result=$?
     [ "$result" = 0 ] || docker logs "$container" >&2
     docker rm --force "$container" >/dev/null
+    [ -z "$copy" ] || rm -rf "$copy"
     return "$result"
 }
 

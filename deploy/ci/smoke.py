@@ -2,6 +2,9 @@
 
 `deploy/ci/service.sh smoke` runs it inside the service's container, which has no network:
 Python and pyarrow are the image's own. Exit 1: the answer is no.
+
+An answer that does without the feature store is degraded. That is told, and with `--features` it
+is a no: then the container has a store.
 """
 
 import http.client
@@ -66,18 +69,24 @@ def memory_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def ranking() -> list[str]:
-    """Rank for a user and items that nobody knows; return what is wrong with the answer."""
+def ranking(*, features: bool) -> tuple[list[str], bool | None]:
+    """Rank for a user and items that nobody knows; return what is wrong, and whether degraded."""
     items = ["smoke-1", "smoke-2", "smoke-3"]
     status, text = ask("POST", "/rank", {"user_id": "smoke", "items": items})
     if status != http.client.OK:
-        return [f"/rank answers {status}: {text[:300]}"]
+        return [f"/rank answers {status}: {text[:300]}"], None
     answer = json.loads(text)
+    wrong = []
     if sorted(item["item_id"] for item in answer["items"]) != items:
-        return [f"/rank does not return every candidate once: {text[:300]}"]
+        wrong.append(f"/rank does not return every candidate once: {text[:300]}")
     version = json.loads((BUNDLE / "bundle.json").read_text())["version"]
     served = answer["model_version"]
-    return [] if served == version else [f"/rank serves {served}, the Bento holds {version}"]
+    if served != version:
+        wrong.append(f"/rank serves {served}, the Bento holds {version}")
+    degraded = bool(answer["degraded"])
+    if features and degraded:
+        wrong.append("/rank is degraded: it did without the feature store; see the container's log")
+    return wrong, degraded
 
 
 def golden() -> tuple[list[str], float]:
@@ -120,11 +129,13 @@ def main() -> None:
     """Print the findings; exit 1 if something is wrong."""
     seconds = wait()
     differences, largest = golden()
-    wrong = [*ranking(), *differences, *housing()]
+    faults, degraded = ranking(features="--features" in sys.argv[1:])
+    wrong = [*faults, *differences, *housing()]
     if ask("GET", "/metrics")[0] != http.client.OK:
         wrong.append("/metrics does not answer")
     figures = {"startup_seconds": round(seconds, 2), "memory_mb": round(memory_mb(), 1)}
-    print(json.dumps({"wrong": wrong, "largest_difference": largest, **figures}))
+    found = {"wrong": wrong, "degraded": degraded, "largest_difference": largest}
+    print(json.dumps(found | figures))
     sys.exit(1 if wrong else 0)
 
 

@@ -63,13 +63,14 @@ def read_pointer(home: str | Path, name: str) -> Pointer | None:
             raise ValueError
         pointer = Pointer(**content)
         fields = (pointer.version, pointer.checksum, pointer.bundle, pointer.feature_service)
-        if not all(isinstance(field, str) for field in fields):
+        if not all(isinstance(field, str) for field in (*fields, pointer.bento or "")):
             raise ValueError
+        home = Path(home).resolve()
+        folder = (home / pointer.bundle).resolve()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ShopguideError(str(path), "does not say who is champion", _FIX) from None
-    home = Path(home).resolve()
-    if not (home / pointer.bundle).resolve().is_relative_to(home / _FOLDER / name):
+    if not folder.is_relative_to(home / _FOLDER / name):
         raise ShopguideError(str(path), "names a bundle outside its folder", _FIX)
     return pointer

@@ -41,7 +41,8 @@ def refuse_open(host: str, environment: Mapping[str, str]) -> None:
     Raises:
         ShopguideError: the address is outside loopback, and there is no key.
     """
-    if any(environment.get(name) for name in (API_KEY, API_KEY_FILE, ALLOW_OPEN)):
+    keyed = any(environment.get(name, "").strip() for name in (API_KEY, API_KEY_FILE))
+    if keyed or environment.get(ALLOW_OPEN) == "1":
         return
     addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     if not all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in addresses):

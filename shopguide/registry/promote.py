@@ -88,14 +88,13 @@ def _promoted(
         now = champion(client, spec)
         if now is not None and now.checksum == checksum:
             _log.info("version %s is the champion already", now.version)
+            now = _with_bento(client, spec, now, tag)
             stage_bundle(spec, now, bundle)
             point_services(spec, now)  # a run that was cut off may not have come to it
             return now.version
         _refuse_if_champion_moved(content, now)
         version = _register(client, spec, bundle, content, checksum)
-        if tag is not None:
-            client.set_model_version_tag(spec.name, version.version, "bento", tag)
-            version = replace(version, bento=tag)
+        version = _with_bento(client, spec, version, tag)
         stage_bundle(spec, version, bundle)
         _point(client, spec, version, now)
         point_services(spec, version)
@@ -236,6 +235,14 @@ def _point(client: "MlflowClient", spec: Spec, version: Version, now: Version | 
     if now is not None:
         client.set_registered_model_alias(spec.name, FORMER, now.version)
     client.set_registered_model_alias(spec.name, CHAMPION, version.version)
+
+
+def _with_bento(client: "MlflowClient", spec: Spec, version: Version, tag: str | None) -> Version:
+    """Note the Bento that serves a version; without one, the version keeps what it has."""
+    if tag is None or tag == version.bento:
+        return version
+    client.set_model_version_tag(spec.name, version.version, "bento", tag)
+    return replace(version, bento=tag)
 
 
 def _bento_tag(bento: str | Path | None, checksum: str) -> str | None:

@@ -15,7 +15,7 @@ from shopguide.bundle.pointer import (
 from shopguide.bundle.verify import verified_manifest
 from shopguide.errors import ShopguideError
 from shopguide.files import atomic_directory
-from shopguide.registry.client import exclusive, open_client
+from shopguide.registry.client import exclusive, open_client, registry_exists
 from shopguide.registry.versions import Version, champion
 from shopguide.spec import Spec
 
@@ -72,6 +72,8 @@ def champion_bento(spec: Spec) -> tuple[str, str] | None:
 
     What a promotion that was cut off did not come to is done: services are told who is champion.
     """
+    if not registry_exists(spec):  # who only asks makes no home
+        return None
     client = open_client(spec)
     with exclusive(spec):
         found = champion(client, spec)

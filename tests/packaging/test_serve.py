@@ -33,6 +33,8 @@ def test_nobody_listens_for_everybody_without_a_key_or_a_word(host: str) -> None
     assert "--allow-open" in str(caught.value)
     for name in ("SHOPGUIDE_API_KEY", "SHOPGUIDE_API_KEY_FILE", "SHOPGUIDE_ALLOW_OPEN"):
         refuse_open(host, {name: "1"})
+        with pytest.raises(ShopguideError, match="everybody could ask it"):
+            refuse_open(host, {name: "  "})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

@@ -14,6 +14,7 @@ from shopguide.registry import champion_bento, fetch_champion, promote_model, ro
 from shopguide.registry import promote as promoting
 from shopguide.spec import Spec
 from tests.bundles import rewrite
+from tests.tiny import tiny_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -23,6 +24,10 @@ Decide = Callable[..., Path]
 
 class CutError(Exception):
     """Stands for the power that goes."""
+
+
+POINTER = """{"schema": 1, "version": "1", "checksum": "c", "bundle": %s, "bento": %s,
+"feature_service": "f"}"""
 
 
 def _cut(*_: object) -> None:
@@ -39,9 +44,9 @@ def _pointer(spec: Spec) -> Pointer:
     return found
 
 
-def _blessed(bundle: Path, folder: Path) -> Path:
+def _blessed(bundle: Path, folder: Path, tag: str = "tiny:abc") -> Path:
     folder.mkdir()
-    content = {"tag": "tiny:abc", "blessed": True, "bundle": _checksum(bundle)}
+    content = {"tag": tag, "blessed": True, "bundle": _checksum(bundle)}
     (folder / "blessing.json").write_text(json.dumps(content))
     return folder
 
@@ -86,6 +91,25 @@ def test_a_promotion_that_is_cut_off_leaves_a_champion_and_is_mended_by_another_
     assert fetch_champion(spec, tmp_path / "champion") == "2"
 
 
+def test_a_bento_that_was_built_anew_is_noted_for_the_champion_of_now(
+    spec: Spec, make_bundle: MakeBundle, decide: Decide, tmp_path: Path
+) -> None:
+    bundle = make_bundle(0.1)
+    decision = decide(bundle, None)
+    promote_model(spec, bundle, decision, _blessed(bundle, tmp_path / "bento"))
+    anew = _blessed(bundle, tmp_path / "anew", "tiny:def")
+    assert promote_model(spec, bundle, decision, anew) == "1"
+    assert champion_bento(spec) == ("1", "tiny:def")
+    assert _pointer(spec).bento == "tiny:def"
+    promote_model(spec, bundle, decision)
+    assert _pointer(spec).bento == "tiny:def", "a promotion without a Bento takes none away"
+
+
+def test_who_asks_for_a_champion_makes_no_home(tmp_path: Path) -> None:
+    assert champion_bento(tiny_spec(tmp_path / "none")) is None
+    assert not (tmp_path / "none").exists()
+
+
 def test_serving_mends_what_a_promotion_did_not_come_to(
     spec: Spec,
     make_bundle: MakeBundle,
@@ -121,7 +145,11 @@ def test_a_champions_bundle_that_was_deleted_or_changed_comes_back_from_the_regi
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "version": 3}', "\x00"],
+    [
+        *("", "[]", "{}", '{"schema": 2}', '{"schema": 1, "version": 3}', "\x00", "[" * 100_000),
+        POINTER % ('"champions/tiny/\\u0000"', "null"),
+        POINTER % ('"champions/tiny/a"', "5"),
+    ],
 )
 def test_a_pointer_of_another_form_is_refused(spec: Spec, content: str) -> None:
     path = pointer_file(spec.home, spec.name)

@@ -1,18 +1,14 @@
 """Under load the store dies and the champion changes; no request fails. Longer with `make soak`."""
 
 import http.client
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +17,7 @@ from shopguide.bundle.pointer import Pointer, bundle_folder, write_pointer
 from shopguide.packaging.process import HOST, free_port
 from shopguide.spec import Spec
 from tests.servers import RedisServer
+from tests.serving.load import Load
 from tests.tiny import VARIABLE, fill_tiny_store, tiny_bundle, tiny_spec
 
 pytestmark = [
@@ -32,67 +29,6 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[2]
 SWAPS = int(os.environ.get("SHOPGUIDE_CHAOS_SWAPS", "6"))
 KILLS = int(os.environ.get("SHOPGUIDE_CHAOS_KILLS", "1"))
-ITEMS = [f"i{n}" for n in range(50)]
-
-
-class Load:
-    """Threads that ask again and again, each on a connection that it keeps.
-
-    Args:
-        port: of the service.
-        threads: that ask.
-    """
-
-    def __init__(self, port: int, threads: int = 3) -> None:
-        self._port = port
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(threads)]
-        self._lock = threading.Lock()
-        self.failures: list[str] = []
-        self.degraded: Counter[bool] = Counter()
-        self.versions: Counter[str] = Counter()
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait(self, *, degraded: bool, seconds: float = 60) -> None:
-        """Wait until answers come that are degraded, or that are not."""
-        self._wait(self.degraded, degraded, seconds)
-
-    def wait_for_version(self, version: str, seconds: float = 60) -> None:
-        """Wait until a version of the model answers."""
-        self._wait(self.versions, version, seconds)
-
-    def _wait(self, counts: Counter[Any], wanted: object, seconds: float) -> None:
-        before, end = counts[wanted], time.monotonic() + seconds
-        while counts[wanted] < before + 3:
-            assert time.monotonic() < end, f"no answer {wanted}: {counts} {self.failures[:3]}"
-            time.sleep(0.02)
-
-    def _ask(self) -> None:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=30)
-        body = json.dumps({"user_id": "u1", "items": ITEMS}).encode()
-        while not self._stop.is_set():
-            try:
-                connection.request("POST", "/rank", body, {"Content-Type": "application/json"})
-                response = connection.getresponse()
-                content = response.read()
-                assert response.status == 200, content[:200]
-                answer = json.loads(content)
-                assert sorted(item["item_id"] for item in answer["items"]) == sorted(ITEMS)
-            except (OSError, http.client.HTTPException, AssertionError, ValueError) as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-                connection.close()
-                continue
-            with self._lock:
-                self.degraded[answer["degraded"]] += 1
-                self.versions[answer["model_version"]] += 1
-        connection.close()
 
 
 @contextmanager

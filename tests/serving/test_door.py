@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from serving.auth import keys_of
 from serving.door import BODY, Door, Policy, Send
 from serving.errors import RefusedError
-from serving.limits import RateLimiter, Receive
+from serving.limits import RateLimiter, Receive, Room
 from serving.schemas import ExplainRequest, RankRequest
 from shopguide.spec.serving import ALLOW_OPEN as OPEN
 from shopguide.spec.serving import API_KEY as KEY
@@ -90,7 +91,7 @@ def test_a_good_body_reaches_the_service_checked() -> None:
         ({"items": []}, "items"),
         ({"items": "i1"}, "items"),
         ({"items": ["i1", 7]}, "items[1]"),
-        ({"items": ["i1", "i1"]}, "items"),
+        ({"items": ["i1", "i2", "i1"]}, "items[2]"),
         ({"items": [f"i{n}" for n in range(10_001)]}, "items"),
         ({"top_k": -1}, "top_k"),
         ({"top_k": 0}, "top_k"),
@@ -102,11 +103,17 @@ def test_a_good_body_reaches_the_service_checked() -> None:
         ({"context": {"place_id": True}}, "context.place_id"),
         ({"context": []}, "context"),
         ({"features": {"i1": {"price": [1]}}}, "features.i1.price"),
-        ({"features": {"i9": {}}}, "features"),
+        ({"features": {"i9": {}}}, "features.i9"),
+        ({"features": {"i1": {"item_id": "i2"}}}, "features.i1.item_id"),
+        ({"features": {"i1": {"user_id": None}}}, "features.i1.user_id"),
         ({"weights": {"click": -1}}, "weights.click"),
         ({"weights": {"click": "1"}}, "weights.click"),
         ({"at": "2024-01-01T00:00:00"}, "at"),
         ({"at": "soon"}, "at"),
+        ({"at": 1_577_836_800}, "at"),
+        ({"at": "1577836800"}, "at"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "at"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "at"),
         ({"request_id": ""}, "request_id"),
     ],
 )
@@ -326,11 +333,47 @@ def test_a_service_that_starts_says_so() -> None:
 def test_what_is_logged_names_no_user_and_no_item(caplog: pytest.LogCaptureFixture) -> None:
     ask("POST", "/rank", json={"user_id": "alice", "items": ["bread"], "features": {"beer": {}}})
     ask("POST", "/rank", json={"user_id": "alice", "items": ["bread"], "context": {"alice": {}}})
+    ask("POST", "/rank", json=GOOD | {"alice": 1})
+    ask("GET", "/explain?alice=1")
     ask("GET", "/users/alice")
-    assert len(caplog.records) == 3
+    assert len(caplog.records) == 5
     for name in ("alice", "bread", "beer"):
         assert name not in caplog.text
     assert "refused /rank with 400 at features" in caplog.text
+
+
+def test_others_are_answered_while_a_large_body_is_checked() -> None:
+    body = json.dumps(GOOD | {"features": {"i1": {str(n): ["a"] * 900 for n in range(450)}}})
+    slowest = 0.0
+
+    async def all_at_once() -> httpx.Response:
+        transport = httpx.ASGITransport(Door(_inner, lambda: large))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            headers = {"Content-Type": "application/json"}
+            task = asyncio.create_task(client.post("/rank", content=body, headers=headers))
+            nonlocal slowest
+            while not task.done():
+                begun = time.perf_counter()
+                assert (await client.get("/livez")).status_code == 200
+                slowest = max(slowest, time.perf_counter() - begun)
+            return await task
+
+    large = policy(most_bytes=10**7)
+    assert asyncio.run(all_at_once()).status_code == 200
+    assert slowest < 0.3
+
+
+def test_bodies_of_all_clients_share_their_room() -> None:
+    room = Room(100)
+    with room.share() as one, room.share() as other:
+        one(60)
+        with pytest.raises(RefusedError) as caught:
+            other(60)
+        assert caught.value.status == 503
+        assert caught.value.headers["Retry-After"] == "1"
+        other(40)
+    with room.share() as again:
+        again(100)
 
 
 def test_there_is_no_websocket() -> None:

@@ -28,6 +28,7 @@ def test_a_body_is_read_as_it_is() -> None:
         (b'{"a":' * 50 + b"1" + b"}" * 50, "levels deep"),
         (b'["\\"]", ' + b"[" * 17 + b"]" * 17 + b"]", "levels deep"),
         (b"1" * 10_000, "too long"),
+        (b"{" + b",".join(b'"%d":1' % n for n in range(10_001)) + b"}", "10,001 names"),
     ],
 )
 def test_what_is_no_json_is_refused_with_the_reason(body: bytes, said: str) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import socket
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,22 @@ BAD: list[tuple[str, object, int, str]] = [
     ("/rank", RANK | {"features": {"a": {"smell": 1}}}, 400, "features.a.smell"),
     ("/rank", RANK | {"features": {"a": {"price": "dear"}}}, 400, "features.a.price"),
     ("/rank", RANK | {"features": {"a": {"last": "then"}}}, 400, "features.a.last"),
+    (
+        "/rank",
+        RANK
+        | {
+            "context": {"last": "0001-01-01T00:00:00+14:00"},
+            "features": {"a": {"last": "2024-01-01T00:00:00Z"}},
+        },
+        400,
+        "context.last",
+    ),
+    (
+        "/explain",
+        {"user_id": "u", "items": ["a"], "context": {"last": "9999-12-31T23:59:59-14:00"}},
+        400,
+        "context.last",
+    ),
     ("/rank", RANK | {"weights": {"clicks": 1}}, 400, "weights.clicks"),
     ("/rank", RANK | {"weights": {"click": 0}}, 400, "weights"),
     ("/rank", RANK | {"user_id": ["u"]}, 400, "user_id"),
@@ -330,8 +347,68 @@ def test_outside_loopback_nothing_starts_without_a_key(tiny: Path, tmp_path: Pat
         service.process.wait(60)
     finally:
         service.kill()
+    assert service.process.returncode == 2
     assert "everybody could ask it" in (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("key", ["short", "blank within a key that is long"])
+def test_a_key_that_is_none_is_exit_code_2(tiny: Path, tmp_path: Path, key: str) -> None:
+    service = launch(tiny, tmp_path / "home", tmp_path / "log", {API_KEY: key})
+    try:
+        assert service.process.wait(60) == 2
+    finally:
+        service.kill()
+    log = (tmp_path / "log").read_text()
+    assert "SHOPGUIDE_API_KEY: a key has fewer than 16 characters" in log
+    assert key not in log
+
+
+def test_a_worker_ends_when_bentos_first_process_is_killed(tiny: Path, tmp_path: Path) -> None:
+    service = launch(tiny, tmp_path / "home", tmp_path / "log")
+    workers: list[psutil.Process] = []
+    try:
+        wait_until_ready(service)
+        workers = psutil.Process(service.process.pid).children(recursive=True)
+        assert service.ask("/feedback", {"events": [event("before")]})[0] == 200
+        service.process.kill()
+        service.process.wait()
+        _, alive = psutil.wait_procs(workers, timeout=20)
+    finally:
+        for one in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    assert alive == []
+    closed = list((tmp_path / "home" / "feedback" / "events").rglob("*.jsonl"))
+    assert len(closed) == 1, "what it had is closed, for prepare to read"
+    with started(tiny, tmp_path / "home") as again:
+        assert again.ask("/feedback", {"events": [event("before")]})[1]["duplicates"] == 1
+
+
+def test_4_mb_of_wrong_lists_hold_nobody_up(tmp_path: Path) -> None:
+    bundle = solved_bundle(tmp_path, SPEC.replace("max_body_mb: 1", "max_body_mb: 4"))
+    lists = ",".join(f'"{n:x}":[' + ",".join("1" * 1000) + "]" for n in range(1990))
+    body = f'{{"user_id":"1","items":["a"],"features":{{"a":{{{lists}}}}}}}'.encode()
+    with started(bundle, tmp_path / "home") as service:
+        worker = max(psutil.Process(service.process.pid).children(recursive=True), key=_memory)
+        before, slowest, stop = _memory(worker), [0.0], threading.Event()
+
+        def probe() -> None:
+            while not stop.wait(0.02):
+                begun = time.monotonic()
+                assert service.ask("/livez")[0] == 200
+                slowest.append(time.monotonic() - begun)
+
+        prober = threading.Thread(target=probe)
+        prober.start()
+        try:
+            status, answer = service.ask("/rank", body)
+        finally:
+            stop.set()
+            prober.join()
+        assert (status, answer["error"]["path"]) == (400, "features.a")
+        assert max(slowest) < 0.3
+        assert _memory(worker) - before < 150e6
 
 
 def test_outside_loopback_a_key_is_asked(tiny: Path, tmp_path: Path) -> None:
@@ -360,6 +437,7 @@ def test_a_broken_bundle_is_a_line_of_the_log(tiny: Path, tmp_path: Path) -> Non
         service.process.wait(60)
     finally:
         service.kill()
+    assert service.process.returncode == 2
     log = (tmp_path / "log").read_text()
     assert "model.onnx: was changed since the bundle was written" in log
     assert "Traceback" not in log
