@@ -123,7 +123,7 @@ class _OfAList(Body):
             seen: set[str] = set()
             for number, item in enumerate(self.items):
                 if item in seen:
-                    raise fault("stands before; give each candidate once", "items", number)
+                    raise fault(f"{item!r} stands more than once", "items", number)
                 seen.add(item)
         for item, row in self.features.items():
             if item not in known:

@@ -42,15 +42,23 @@ class Marker:
         return json.dumps(asdict(self))
 
 
+_WRITER_SECONDS = 30.0
+_READER_SECONDS = 0.2  # a request waits for it
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, timeout: float = _WRITER_SECONDS) -> Iterator[sqlite3.Connection]:
     """Open an online store that exists, for a transaction.
 
+    Args:
+        path: of the file.
+        timeout: seconds to wait for others that hold it.
+
     Raises:
-        sqlite3.OperationalError: there is no such file; one is not made.
+        sqlite3.OperationalError: there is no such file, and one is not made; or it is held.
     """
     uri = f"{path.resolve().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection, connection:
+    with closing(sqlite3.connect(uri, uri=True, timeout=timeout)) as connection, connection:
         yield connection
 
 
@@ -96,9 +104,12 @@ def read_markers(path: Path, tables: Iterable[str]) -> dict[str, Marker]:
     Args:
         path: the online store.
         tables: those that should be filled.
+
+    Raises:
+        sqlite3.OperationalError: another process holds the store.
     """
     try:
-        with opened(path) as connection:
+        with opened(path, _READER_SECONDS) as connection:
             found = {table: read_marker(connection, table) for table in tables}
     except sqlite3.OperationalError:
         if path.is_file():

@@ -28,6 +28,7 @@ class Load:
         self.failures: list[str] = []
         self.degraded: Counter[bool] = Counter()
         self.versions: Counter[str] = Counter()
+        self.slowest = 0.0
         for thread in self._threads:
             thread.start()
 
@@ -55,6 +56,7 @@ class Load:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=30)
         body = json.dumps({"user_id": "u1", "items": ITEMS}).encode()
         while not self._stop.is_set():
+            begun = time.monotonic()
             try:
                 connection.request("POST", "/rank", body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
@@ -67,6 +69,7 @@ class Load:
                 connection.close()
                 continue
             with self._lock:
+                self.slowest = max(self.slowest, time.monotonic() - begun)
                 self.degraded[answer["degraded"]] += 1
                 self.versions[answer["model_version"]] += 1
         connection.close()

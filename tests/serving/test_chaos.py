@@ -2,18 +2,20 @@
 
 import http.client
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from shopguide.bundle import load_bundle
 from shopguide.bundle.pointer import Pointer, bundle_folder, write_pointer
+from shopguide.features.store import online_file
 from shopguide.packaging.process import HOST, free_port
 from shopguide.spec import Spec
 from tests.servers import RedisServer
@@ -145,3 +147,24 @@ def test_champions_that_change_under_load_fail_no_request(tmp_path: Path) -> Non
         assert load.degraded[True] == 0
         assert _metric(port, 'shopguide_model_swaps_total{what="swapped"}') == SWAPS
         assert len(load.versions) == 3
+
+
+def test_a_store_that_another_process_holds_delays_no_request_for_long(tmp_path: Path) -> None:
+    spec = tiny_spec(tmp_path / "home")
+    fill_tiny_store(spec, 40)
+    bundle = tiny_bundle(spec, tmp_path, 1.0)
+    with closing(sqlite3.connect(online_file(spec.home), isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")  # in WAL, writers keep no reader out
+        with serving(bundle, spec) as port:
+            load = Load(port)
+            try:
+                load.wait(degraded=False)
+                other.execute("BEGIN EXCLUSIVE")
+                load.wait(degraded=True, seconds=5)
+                time.sleep(3)
+                other.execute("ROLLBACK")
+                load.wait(degraded=False)
+            finally:
+                load.stop()
+    assert load.failures == []
+    assert load.slowest < 2

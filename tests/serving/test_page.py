@@ -79,7 +79,7 @@ def test_a_mistake_is_told_where_it_was_made(chrome: Chrome, live: Live) -> None
     chrome.get(f"http://127.0.0.1:{live.port}/")
     fill(chrome, user="u", items="a\na")
     chrome.find_element(By.ID, "rank").click()
-    assert wait(chrome, "error").startswith("items: 'a' stands more than once")
+    assert wait(chrome, "error").startswith("items[1]: 'a' stands more than once")
     fill(chrome, items="a")
     chrome.find_element(By.ID, "rank").click()
     wait(chrome, "heading")
