@@ -16,6 +16,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 HEADER_SECONDS = 10.0
 """In which the line and the headers of a request must have come."""
 
+_MOST_HEADER_BYTES = 64_000  # h11 has a bound of its own, httptools has none
 _MOST_CONNECTIONS = 1000
 _OTHER_FILES = 200  # of a worker: libraries, the store, the feedback
 _UNREAD_MILLISECONDS = 30_000
@@ -43,7 +44,8 @@ def bounded(base: Any) -> Any:  # noqa: ANN401 - uvicorn's class, by h11 or http
 
     class Bounded(base):  # type: ignore[misc]
         _waits: asyncio.TimerHandle | None = None
-        _asked = False
+        _asked = _in_headers = False
+        _header_bytes = 0
         most = most_connections()
         header_seconds = HEADER_SECONDS
 
@@ -58,10 +60,22 @@ def bounded(base: Any) -> Any:  # noqa: ANN401 - uvicorn's class, by h11 or http
         def data_received(self, data: bytes) -> None:
             self._asked = True
             super().data_received(data)
+            if self._in_headers:
+                self._header_bytes += len(data)
+                if self._header_bytes > _MOST_HEADER_BYTES:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers too large")
             if self.cycle is None or self.cycle.response_complete:
                 self._begin_to_wait()
             else:
                 self._waited()
+
+        def on_message_begin(self) -> None:  # httptools calls these two
+            super().on_message_begin()
+            self._in_headers, self._header_bytes = True, 0
+
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            self._in_headers = False
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._waited()

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -102,6 +102,15 @@ def test_headers_that_drip_after_an_answer_are_cut_off_too(port: int) -> None:
         assert b"200 OK" in connection.recv(4096)
         connection.sendall(b"GET / HT")
         assert _all(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_headers_without_end_are_refused(port: int) -> None:
+    with _opened(port) as connection, suppress(ConnectionError):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(100):
+            connection.sendall(b"X-More: " + b"x" * 4_000 + b"\r\n")
+            time.sleep(0.001)
+        pytest.fail("400 kB of headers were taken")
 
 
 def test_a_connection_that_says_nothing_is_closed_without_a_word(port: int) -> None:
