@@ -15,6 +15,11 @@ MOST_NAMES = 10_000
 """Names that an object may have: a schema has something to say about each that it does not know."""
 
 
+MOST_CONTAINERS = 100_000
+"""Objects and lists that a body may have: ten in each of the rows that a body may have. They cost
+the parser most, and it lets nothing else run meanwhile."""
+
+
 class _BadJsonError(ValueError):
     pass
 
@@ -34,8 +39,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise _refused(f"not UTF-8 (byte {error.start + 1})") from None
     if not text:
         raise _refused("the body is empty, expected JSON")
-    if _levels(text) > MOST_LEVELS:
-        raise _refused(f"nested more than {MOST_LEVELS} levels deep")
+    _refuse_too_much(text)
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
@@ -47,20 +51,22 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise _refused("not JSON that can be read: too deep, or a number is too long") from None
 
 
-def _levels(text: str) -> int:
-    """Return an upper bound of the nesting; exact where it matters.
+def _refuse_too_much(text: str) -> None:
+    """Refuse what is nested too deeply, or has too many objects and lists, before it is parsed.
 
     Few brackets cannot nest deeply, so that most bodies are not looked at again.
     """
     if text.count("[") + text.count("{") <= MOST_LEVELS:
-        return 0
-    deepest = level = 0
-    for character in _brackets(text):
+        return
+    brackets = _brackets(text)
+    containers = brackets.count("[") + brackets.count("{")
+    if containers > MOST_CONTAINERS:
+        raise _refused(f"has {containers:,} objects and lists, at most {MOST_CONTAINERS:,}")
+    level = 0
+    for character in brackets:
         level += 1 if character in "[{" else -1
-        deepest = max(deepest, level)
-        if deepest > MOST_LEVELS:
-            break
-    return deepest
+        if level > MOST_LEVELS:
+            raise _refused(f"nested more than {MOST_LEVELS} levels deep")
 
 
 def _brackets(text: str) -> str:

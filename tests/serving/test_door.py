@@ -354,6 +354,7 @@ def test_others_are_answered_while_a_large_body_is_checked() -> None:
             nonlocal slowest
             while not task.done():
                 begun = time.perf_counter()
+                await asyncio.sleep(0.001)
                 assert (await client.get("/livez")).status_code == 200
                 slowest = max(slowest, time.perf_counter() - begun)
             return await task

@@ -25,6 +25,8 @@ def test_a_body_is_read_as_it_is() -> None:
         ('{"a": "ü"}'.encode("latin-1"), "not UTF-8 (byte 8)"),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b"[" * 100_000, "levels deep"),
+        (b"[" + b"[]," * 100_000 + b"1]", "100,001 objects and lists"),
+        (b"[" + b"{}," * 100_000 + b"1]", "100,001 objects and lists"),
         (b'{"a":' * 50 + b"1" + b"}" * 50, "levels deep"),
         (b'["\\"]", ' + b"[" * 17 + b"]" * 17 + b"]", "levels deep"),
         (b"1" * 10_000, "too long"),
