@@ -45,7 +45,7 @@ def bounded(base: Any) -> Any:  # noqa: ANN401 - uvicorn's class, by h11 or http
     class Bounded(base):  # type: ignore[misc]
         _waits: asyncio.TimerHandle | None = None
         _asked = _in_headers = False
-        _header_bytes = 0
+        _header_bytes = _messages = 0
         most = most_connections()
         header_seconds = HEADER_SECONDS
 
@@ -58,9 +58,9 @@ def bounded(base: Any) -> Any:  # noqa: ANN401 - uvicorn's class, by h11 or http
                 self._begin_to_wait()
 
         def data_received(self, data: bytes) -> None:
-            self._asked = True
+            self._asked, message = True, self._messages
             super().data_received(data)
-            if self._in_headers:
+            if self._in_headers and message == self._messages:  # none of it is of another request
                 self._header_bytes += len(data)
                 if self._header_bytes > _MOST_HEADER_BYTES:
                     self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers too large")
@@ -71,11 +71,15 @@ def bounded(base: Any) -> Any:  # noqa: ANN401 - uvicorn's class, by h11 or http
 
         def on_message_begin(self) -> None:  # httptools calls these two
             super().on_message_begin()
+            self._messages += 1
             self._in_headers, self._header_bytes = True, 0
 
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
             self._in_headers = False
+
+        def send_400_response(self, msg: str) -> None:
+            self._refuse(HTTPStatus.BAD_REQUEST, msg)  # in the form that all refusals have
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._waited()

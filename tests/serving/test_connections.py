@@ -81,6 +81,12 @@ def test_requests_are_answered_on_one_connection_and_pipelined(port: int) -> Non
         while found.count(b"ok") < 5:
             found += connection.recv(4096)
         assert found.count(b"200 OK") == 5
+        with suppress(TimeoutError):
+            threading.Thread(target=connection.sendall, args=(ASK * 5_000,), daemon=True).start()
+            found = b""
+            while found.count(b"ok") < 5_000:
+                found += connection.recv(65_536)
+        assert found.count(b"200 OK") == 5_000
 
 
 def test_headers_that_drip_are_cut_off(port: int) -> None:
@@ -111,6 +117,14 @@ def test_headers_without_end_are_refused(port: int) -> None:
             connection.sendall(b"X-More: " + b"x" * 4_000 + b"\r\n")
             time.sleep(0.001)
         pytest.fail("400 kB of headers were taken")
+
+
+def test_what_is_no_http_is_refused_in_the_form_of_all_refusals(port: int) -> None:
+    with _opened(port) as connection:
+        connection.sendall(ASK + b"GARBAGE\r\n\r\n")
+        answer = _all(connection)
+    assert b"HTTP/1.1 400 " in answer
+    assert b'{"error":{"path":"","message":"Invalid HTTP request received."}}' in answer
 
 
 def test_a_connection_that_says_nothing_is_closed_without_a_word(port: int) -> None:
