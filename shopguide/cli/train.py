@@ -1,11 +1,14 @@
 """`shopguide train`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shopguide.cli._champion import Champion, champion_of
 from shopguide.cli._study import run_study_command
 from shopguide.cli._training import leads, progress
 from shopguide.cli.common import (
@@ -58,6 +61,7 @@ def train(
             "OUT.study.db goes on where it stopped.",
         ),
     ] = None,
+    champion: Champion = None,
     overrides: Overrides = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -76,7 +80,10 @@ def train(
     if compare is not None:
         rival = _rival(spec, profile, overrides or [], compare)
         _require_test(training_set)
-    found, looker = _train(loaded, training_set, out, resume=resume, relations=relations)
+    with _start(loaded, champion) as held:
+        found, looker = _train(
+            loaded, training_set, out, resume=resume, relations=relations, champion=held
+        )
     differences = None
     if rival is not None:
         differences = _compare(loaded, rival, training_set, out, resume=resume)
@@ -95,15 +102,34 @@ def train(
         _show_difference(difference, str(compare))
 
 
+@contextmanager
+def _start(spec: Spec, champion: Path | None) -> Iterator[Path | None]:
+    """Yield the champion to go on from, where the spec asks for one and there is one."""
+    if spec.training.start != "champion":
+        if champion is not None:
+            what = "has no effect while training.start is scratch"
+            raise ShopguideError("--champion", what, "Leave it out, or set training.start=champion")
+        yield None
+        return
+    with champion_of(spec, champion) as held:
+        yield held.path
+
+
 def _train(
-    spec: Spec, training_set: Path, out: Path, *, resume: bool, relations: bool
+    spec: Spec,
+    training_set: Path,
+    out: Path,
+    *,
+    resume: bool,
+    relations: bool,
+    champion: Path | None = None,
 ) -> "tuple[training.TrainingSummary, Looker | None]":
     from shopguide.training import Surroundings, train_candidates
     from shopguide.training.relations import Looker
 
     looker = Looker() if relations else None
     with progress() as report:
-        around = Surroundings(report, _beside(out, "checkpoint"), resume, looker)
+        around = Surroundings(report, _beside(out, "checkpoint"), resume, looker, champion=champion)
         summary, candidates = train_candidates(spec, training_set, out, around=around)
     if candidates.tried > 1 and leads():
         candidates.write(_beside(out, "candidates.json"))

@@ -135,7 +135,10 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
 
 
 def _former(spec: Spec, around: Surroundings) -> Former | None:
-    if spec.training.start != "champion" or around.champion is None:
+    if spec.training.start != "champion":
+        return None
+    if around.champion is None:
+        _log.info("training.start is champion, and none was given: from scratch")
         return None
     former = read_former(around.champion)
     if former is None:

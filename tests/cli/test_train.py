@@ -137,3 +137,16 @@ def test_a_study_stands_alone(
 ) -> None:
     assert run(shop, monkeypatch, "--study", "2", *beside) == 2
     assert what in " ".join(capsys.readouterr().err.split())
+
+
+def test_training_goes_on_from_a_champion_that_is_named(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    going_on = ("--set", "training.start=champion", "--champion")
+    assert not run(shop, monkeypatch, *going_on, "none", out="first")
+    assert not run(shop, monkeypatch, *going_on, str(shop / "first"), out="second")
+    first = load_bundle(shop / "first").manifest.checksum
+    assert json.loads((shop / "second" / "training.json").read_text())["started_from"] == first
+    capsys.readouterr()
+    assert run(shop, monkeypatch, "--champion", str(shop / "first"), out="third") == 2
+    assert "has no effect while training.start is scratch" in capsys.readouterr().err
