@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from shopguide.features import ModelInput, model_inputs
 from shopguide.logs._duckdb import identifier
 from shopguide.spec import Spec
+from shopguide.validation.histograms import draw_rows, histogram
 from shopguide.validation.result import Check, InputProfile
 
 _BINS = 10
@@ -15,7 +16,7 @@ _LEAST = 1e-4  # share that an empty bin is given, so that the logarithm is fini
 
 
 def profile_inputs(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[InputProfile]:
-    """Return the null shares and the stability index of each input.
+    """Return the null shares, the stability index and the histogram of each input.
 
         PSI = Σ_b (q_b − p_b) · log(q_b / p_b)    p train, q test; nulls are a bin of their own
 
@@ -23,7 +24,7 @@ def profile_inputs(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[In
     categories.
 
     Args:
-        connection: has views `train` and `test`.
+        connection: has views `train`, `valid` and `test`.
         spec: reads the catalogue.
 
     Source: Siddiqi, "Credit Risk Scorecards", 2006, ch. 9.
@@ -34,6 +35,7 @@ def profile_inputs(connection: duckdb.DuckDBPyConnection, spec: Spec) -> list[In
         f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT {numbers or '1'} FROM train "
         f"USING SAMPLE reservoir({_CUT_ROWS} ROWS) REPEATABLE (0)"
     )
+    draw_rows(connection, inputs)
     return [_profile(connection, column) for column in inputs]
 
 
@@ -46,8 +48,8 @@ def drift_checks(profiles: list[InputProfile], spec: Spec) -> list[Check]:
         checks.append(
             Check(
                 "nulls",
-                f"train → test, {profile.name}",
-                f"its share of nulls changes by at most {limit:.0%}",
+                f"test, {profile.name}",
+                f"its share of nulls changes by at most {limit:.0%} from training",
                 f"{profile.null_train:.1%} → {profile.null_test:.1%}",
                 "Check that its source covers the test period",
                 "error",
@@ -59,8 +61,8 @@ def drift_checks(profiles: list[InputProfile], spec: Spec) -> list[Check]:
             checks.append(
                 Check(
                     "drift",
-                    f"train → test, {profile.name}",
-                    f"its stability index stays below {most:g}",
+                    f"test, {profile.name}",
+                    f"its stability index against training stays below {most:g}",
                     f"{profile.psi:.3f}",
                     "Look whether the shop or the export changed; retrain on newer data",
                     "warning",
@@ -77,7 +79,8 @@ def _profile(connection: duckdb.DuckDBPyConnection, column: ModelInput) -> Input
         share = f"SELECT avg(({name} IS NULL)::DOUBLE) FROM {split}"
         nulls[split] = float(connection.execute(share).fetchall()[0][0] or 0.0)
     psi = None if column.kind in ("recency", "sequence") else _psi(connection, column)
-    return InputProfile(column.name, column.kind, nulls["train"], nulls["test"], psi)
+    drawn = histogram(connection, column)
+    return InputProfile(column.name, column.kind, nulls["train"], nulls["test"], psi, drawn)
 
 
 def _psi(connection: duckdb.DuckDBPyConnection, column: ModelInput) -> float:

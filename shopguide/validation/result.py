@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from shopguide.validation.histograms import Histogram
+from shopguide.validation.timeline import Timeline
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -36,6 +39,7 @@ class InputProfile:
         null_train: share of nulls in training.
         null_test: share of nulls in test.
         psi: population stability index between the two; None for times.
+        histogram: of the three periods; None for times and sequences, and without values.
     """
 
     name: str
@@ -43,6 +47,7 @@ class InputProfile:
     null_train: float
     null_test: float
     psi: float | None
+    histogram: Histogram | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class ValidationResult:
         inputs: the model's inputs, train against test.
         left_out: rows of the export that are not in the log, by reason.
         log_notes: how impressions are known, and what is odd about the export.
+        timeline: impressions and label means over time; None where they cannot be read.
     """
 
     checks: Sequence[Check]
@@ -64,6 +70,7 @@ class ValidationResult:
     inputs: Sequence[InputProfile]
     left_out: Mapping[str, int] = field(default_factory=dict)
     log_notes: Sequence[str] = ()
+    timeline: Timeline | None = None
 
     @property
     def passes(self) -> bool:

@@ -15,6 +15,7 @@ from shopguide.validation.drift import drift_checks, profile_inputs
 from shopguide.validation.log_checks import check_log
 from shopguide.validation.page import write_page
 from shopguide.validation.result import Check, InputProfile, ValidationResult
+from shopguide.validation.timeline import Timeline, read_timeline
 from shopguide.validation.training_checks import check_training_set
 
 _log = logging.getLogger(__name__)
@@ -43,12 +44,16 @@ def validate_data(
         checks += of_set
         profiles: list[InputProfile] = []
         means: dict[str, dict[str, float]] = {}
+        timeline: Timeline | None = None
         if set(SPLITS) <= set(set_rows) and not _schema_broken(of_set):
+            if "impressions" in log_rows and not _schema_broken(checks):
+                timeline = read_timeline(connection, spec)
             profiles = profile_inputs(connection, spec)
             checks += drift_checks(profiles, spec)
             means = {split: _means(connection, split, spec) for split in SPLITS}
     left_out, notes = _told(Path(log))
-    result = ValidationResult(checks, log_rows | set_rows, means, profiles, left_out, notes)
+    rows = log_rows | set_rows
+    result = ValidationResult(checks, rows, means, profiles, left_out, notes, timeline)
     write_page(result, spec, report)
     _log.info(
         "validation: %d checks, %d failed, %d warnings, %.1f s",

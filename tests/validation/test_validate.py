@@ -221,3 +221,51 @@ def test_the_page_says_what_was_left_out_of_the_log(
     page = (tmp_path / "data.html").read_text(encoding="utf-8")
     assert '<td>duplicates</td><td class="n">1,234</td>' in page
     assert "7 clocks are ahead" in page
+
+
+def test_the_page_shows_the_log_over_time_and_what_no_period_holds(
+    validate: Callable[..., ValidationResult], tmp_path: Path
+) -> None:
+    def later(table: pa.Table) -> pa.Table:
+        last = table.slice(0, 7)
+        place = last.column_names.index("shown_at")
+        times = pa.array([datetime(2024, 4, 20, tzinfo=UTC)] * 7, last.schema.field(place).type)
+        ids = pa.array([f"late {n}" for n in range(7)])
+        last = last.set_column(place, last.schema.field(place), times)
+        if "request_id" in last.column_names:
+            last = last.set_column(last.column_names.index("request_id"), "request_id", ids)
+        return pa.concat_tables([table, last.cast(table.schema)])
+
+    found = validate(impressions=later)
+    assert found.timeline is not None
+    assert found.timeline.outside == 7
+    rows = sum(sum(moment.impressions.values()) for moment in found.timeline.moments)
+    assert rows == found.rows["impressions"]
+    of_periods = {
+        split: sum(moment.impressions.get(split, 0) for moment in found.timeline.moments)
+        for split in MONTH
+    }
+    assert of_periods == {split: found.rows[split] for split in MONTH}
+    mean = found.label_means["test"]["click"]
+    march = [m for m in found.timeline.moments if m.impressions.get("test") and m.means]
+    weighed = sum(m.means["click"] * m.impressions["test"] for m in march)
+    assert weighed / found.rows["test"] == pytest.approx(mean, rel=0.02)
+    page = (tmp_path / "data.html").read_text(encoding="utf-8")
+    assert "7 impressions are in no period" in page
+
+
+def test_a_histogram_has_the_shares_of_each_period(
+    validate: Callable[..., ValidationResult],
+) -> None:
+    result = validate(test=_set("price", lambda v: [float(x) * 50 for x in v]))  # type: ignore[arg-type]
+    drawn = {found.name: found.histogram for found in result.inputs}
+    price, item = drawn["price"], drawn["item_id"]
+    assert price is not None
+    assert item is not None
+    for histogram in (price, item):
+        for split in MONTH:
+            assert len(histogram.shares[split]) == len(histogram.labels)
+            assert sum(histogram.shares[split]) == pytest.approx(1)
+    assert price.shares["train"] != price.shares["test"]
+    assert price.shares["test"][-1] > 0.5, "what is far above training is in the last bin"
+    assert item.labels[-1] == "all others"
