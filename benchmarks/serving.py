@@ -9,6 +9,10 @@ from a process of its own (serving_load.py). Each request reads the user's part 
 items' part is kept, as the service does by default. The store's raw read is all cells of a request
 in one batch, undecoded. `naive` reads Feast's SDK item by item and scores row by row.
 
+The processor time of an answer is told by part. A service that does what the null one does, calls
+the model and does nothing else has the largest throughput that the model allows. With the example
+shop's that is less than the target of 0.7, which is told as missed (docs/decisions/0020).
+
 Takes a bundle that `make run` has left (`--bundle`), and makes one if there is none.
 """
 
@@ -55,6 +59,7 @@ PEERS = {
     "naive": "benchmarks.serving_peers:Naive",
 }
 P99_LIMIT, THROUGHPUT_LIMIT, READ_LIMIT, NAIVE_LIMIT = 1.5, 0.7, 2.0, 5.0
+PROCESSOR_LIMIT = 1.0
 GROWTH_LIMIT = 0.03
 CAPACITY = 0.7
 _WARM = 60
@@ -369,7 +374,7 @@ def by_part(found: dict[str, dict[str, float]], store: str) -> dict[str, float]:
         "features": cpu[f"warm_{store}"],
         "encode": cpu["encode"],
         "model": cpu["onnx"],
-        "calibrate_fuse_count": cpu[f"rank_{store}"] - inside,
+        "rest_of_rank": cpu[f"rank_{store}"] - inside,
         "write": cpu[f"write_{store}"],
         "bento_and_door": cpu[store] - cpu[f"rank_{store}"] - cpu[f"write_{store}"],
         "all": cpu[store],
@@ -383,10 +388,22 @@ def targets(figures: dict[str, float], found: dict[str, float]) -> dict[str, boo
     return {
         "p99": figures["p99_over_parts"] <= P99_LIMIT,
         "throughput": figures["throughput_over_null"] >= THROUGHPUT_LIMIT,
+        "processor": figures["cpu_over_parts"] <= PROCESSOR_LIMIT,
         "read": figures["cold_read_over_raw"] <= READ_LIMIT,
         "naive": figures["throughput_over_naive"] >= NAIVE_LIMIT,
         "no_failures": found["failed"] == 0 and found["degraded"] == 0,
     }
+
+
+def verdict(store: str, figures: dict[str, float], held: dict[str, bool]) -> str:
+    """Return a line about the throughput, and which targets are missed."""
+    missed = ", ".join(name for name, met in held.items() if not met) or "nothing"
+    return (
+        f"{store}: {figures['throughput_over_null']:.2f} of the null service's throughput "
+        f"(target {THROUGHPUT_LIMIT:g}); null service and model alone would reach "
+        f"{figures['throughput_ceiling']:.2f}; the processor takes {figures['cpu_over_parts']:.2f} "
+        f"times null service, model and raw read; missed: {missed}"
+    )
 
 
 def compare(made: dict[str, Bundle], bodies: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -395,6 +412,8 @@ def compare(made: dict[str, Bundle], bodies: Path, options: argparse.Namespace) 
     found = {name: one.summary() for name, one in samples.items()}
     by_store = {store: ratios(found, store) for store in OURS}
     held = {store: targets(by_store[store], found[store]) for store in OURS}
+    for store in OURS:
+        print(verdict(store, by_store[store], held[store]), flush=True)
     return {
         "figures": {store: found[store] | processes[store] for store in OURS},
         "peers": {name: one for name, one in found.items() if name not in OURS},

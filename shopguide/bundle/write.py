@@ -44,7 +44,7 @@ class Contents:
 
     Args:
         feature_service: Feast feature service that delivers the inputs online.
-        graph: the ONNX model; inputs `categorical` and `numeric`, one output a task.
+        graph: the ONNX model; inputs `categorical`, `numeric` and maybe `rows`, one output a task.
         golden: at most 200 real rows with inputs and `prediction_TASK`.
         training: how the training went; no times, so that equal runs give equal checksums.
         versions: libraries that trained it.

@@ -11,7 +11,9 @@ from shopguide.features import OnlineFeatures, materialize_features, materialize
 from shopguide.features import online as reader
 from shopguide.features.layout import entity_keys
 from shopguide.features.materialize import quiet_feast
+from shopguide.features.online_store import connection_of
 from shopguide.features.online_views import online_views
+from shopguide.features.redis_reader import connect
 from shopguide.features.store import open_store
 from shopguide.spec import Spec
 from tests.servers import PostgresServer, RedisServer, open_to_all
@@ -178,6 +180,24 @@ def test_a_postgres_that_was_emptied_is_an_error_until_it_is_filled_again(
     assert sum(done.lost > 0 for done in materialize_online(in_postgres).values()) == 1
     assert served.read("u1", ITEMS, {"place_id": "p1"}).equals(before)
     served.close()
+
+
+def test_an_error_among_the_answers_is_raised_and_no_later_read_gets_them(filled: Spec) -> None:
+    from redis.exceptions import ResponseError
+
+    client = connect(*reversed(connection_of(filled)), timeout=5)
+    before = OnlineFeatures(filled, filled.home).read("u1", ITEMS, {"place_id": "p0"})
+    key = entity_keys(["item_id"], [[ITEMS[1]]])[0] + filled.name.encode()
+    stored = client.hgetall(key)
+    client.delete(key)
+    client.set(key, "no hash")
+    served = OnlineFeatures(filled, filled.home)
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        served.read("u1", ITEMS, {"place_id": "p0"})
+    client.delete(key)
+    client.hset(key, mapping=stored)
+    assert served.read("u1", ITEMS, {"place_id": "p0"}).equals(before)
+    client.close()
 
 
 def test_a_frozen_redis_is_given_up_in_time(filled: Spec, redis: RedisServer) -> None:
