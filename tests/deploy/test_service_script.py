@@ -152,3 +152,48 @@ def test_a_version_that_does_not_get_ready_is_rolled_back(
         "--namespace shop set image deployment/ranking ranking=registry.example/ranking@sha256:0"
     )
     assert f"rollout {last} deployment/ranking" in asked[-1]
+
+
+DOCKER = """#!/bin/sh
+echo "$@" >> "{log}"
+case "$1" in run) echo container;; exec) cat >/dev/null; echo '{{}}';; esac
+"""
+
+
+def _smoke(folder: Path, **settings: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run the smoke step on a Bento with a docker that writes down what it is asked."""
+    log, docker, bento = folder / "log", folder / "docker", folder / "bento"
+    docker.write_text(DOCKER.format(log=log))
+    docker.chmod(0o755)
+    bento.mkdir()
+    (bento / "bento.yaml").write_text("name: tiny\nversion: v1\n")
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    done = run(SCRIPT, "smoke", PATH=path, OUT=str(folder), BENTO=str(bento), **settings)
+    return done, log.read_text().splitlines() if log.exists() else []
+
+
+def test_a_smoke_test_with_features_reads_a_copy_of_their_store(tmp_path: Path) -> None:
+    store = tmp_path / "home" / "feature_store"
+    store.mkdir(parents=True)
+    (store / "online.db").write_text("")
+    done, asked = _smoke(tmp_path, FEATURES=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    mounted = re.search(r"--volume (\S+):/state/feature_store ", asked[0])
+    assert mounted is not None
+    assert mounted[1] != str(store), "the home itself is not written to"
+    assert not Path(mounted[1]).exists(), "the copy is gone"
+    assert asked[1].endswith("python3 - --features")
+
+
+def test_a_smoke_test_without_features_mounts_nothing(tmp_path: Path) -> None:
+    done, asked = _smoke(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--volume" not in asked[0]
+    assert asked[1].endswith("python3 -")
+
+
+def test_features_that_are_not_there_are_said(tmp_path: Path) -> None:
+    done, asked = _smoke(tmp_path, FEATURES=str(tmp_path))
+    assert done.returncode == 2
+    assert "feature_store/online.db: no such file" in done.stderr
+    assert asked == []
