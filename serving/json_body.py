@@ -19,6 +19,9 @@ MOST_CONTAINERS = 100_000
 """Objects and lists that a body may have: ten in each of the rows that a body may have. They cost
 the parser most, and it lets nothing else run meanwhile."""
 
+MOST_VALUES = 1_000_000
+"""Values that a body may have: a hundred in each of the rows."""
+
 
 class _BadJsonError(ValueError):
     pass
@@ -52,13 +55,15 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _refuse_too_much(text: str) -> None:
-    """Refuse what is nested too deeply, or has too many objects and lists, before it is parsed.
+    """Refuse what is nested too deeply, or has too many values, before it is parsed.
 
     Few brackets cannot nest deeply, so that most bodies are not looked at again.
     """
+    if text.count(",") >= MOST_VALUES and _outside(text).count(",") >= MOST_VALUES:
+        raise _refused(f"has more than {MOST_VALUES:,} values")
     if text.count("[") + text.count("{") <= MOST_LEVELS:
         return
-    brackets = _brackets(text)
+    brackets = _outside(text).translate(_KEEP_BRACKETS)
     containers = brackets.count("[") + brackets.count("{")
     if containers > MOST_CONTAINERS:
         raise _refused(f"has {containers:,} objects and lists, at most {MOST_CONTAINERS:,}")
@@ -69,12 +74,11 @@ def _refuse_too_much(text: str) -> None:
             raise _refused(f"nested more than {MOST_LEVELS} levels deep")
 
 
-def _brackets(text: str) -> str:
-    """Return the brackets outside of strings, in their order."""
+def _outside(text: str) -> str:
+    """Return what stands outside of strings."""
     if '"' not in text:
-        return text.translate(_KEEP_BRACKETS)
-    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
-    return "".join(outside).translate(_KEEP_BRACKETS)
+        return text
+    return "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
 
 
 class _OnlyBrackets(dict[int, int | None]):

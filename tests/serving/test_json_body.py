@@ -8,6 +8,7 @@ from serving.json_body import MOST_LEVELS, read_json
 
 def test_a_body_is_read_as_it_is() -> None:
     body = '{"user_id": "Zoë ☃", "items": ["没有", "[[[[[[[[[[[[[[[[[["], "top_k": 5}'
+    assert read_json(b'["' + b"," * 1_000_001 + b'"]') == ["," * 1_000_001], "a text has no values"
     read = read_json(body.encode())
     assert read == {"user_id": "Zoë ☃", "items": ["没有", "[" * 18], "top_k": 5}
 
@@ -26,6 +27,7 @@ def test_a_body_is_read_as_it_is() -> None:
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b"[" * 100_000, "levels deep"),
         (b"[" + b"[]," * 100_000 + b"1]", "100,001 objects and lists"),
+        (b"[" + b"1," * 1_000_000 + b"1]", "more than 1,000,000 values"),
         (b"[" + b"{}," * 100_000 + b"1]", "100,001 objects and lists"),
         (b'{"a":' * 50 + b"1" + b"}" * 50, "levels deep"),
         (b'["\\"]", ' + b"[" * 17 + b"]" * 17 + b"]", "levels deep"),
