@@ -11,6 +11,9 @@ import pytest
 from kfp import compiler, components, dsl
 
 from pipelines.compiling import ROOT
+from shopguide.features import materialize_online
+from shopguide.registry import history
+from shopguide.spec import load_spec
 from tests.pipelines.conftest import Verb
 from tests.pipelines.loopback import Loopback
 from tests.planted import write_export, write_spec
@@ -68,6 +71,23 @@ def test_a_step_that_fails_says_why_and_the_exit_code_is_one(
     assert done.code == 1
     assert "FAILED" in done.out
     assert "nowhere.csv" in done.out
+
+
+@pytest.mark.slow
+def test_features_are_refreshed_without_a_new_model(
+    executing: Loopback, verb: Verb, tmp_path: Path
+) -> None:
+    spec = write_spec(tmp_path, write_export(tmp_path / "export.csv"))
+    arguments = ("submit", "refresh_features", "--spec", str(spec), "--host", executing.host)
+    done = verb(*arguments, "--wait", "--interval", "0.5", "--timeout", "10m", "--json")
+    assert done.code == 0, done.err
+    steps = [step["step"] for step in json.loads(done.out)["steps"]]
+    assert steps[-2:] == ["materialize-online", "record-run"]
+    loaded = load_spec(spec)
+    again = materialize_online(loaded)
+    assert again
+    assert {view: done.entities for view, done in again.items() if done.entities} == {}
+    assert history(loaded) == []
 
 
 @pytest.mark.slow

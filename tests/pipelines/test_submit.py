@@ -185,7 +185,7 @@ def test_what_is_no_compiled_pipeline_is_refused(
         path.write_text(content)
         done = verb("submit", str(path), "--host", loopback.host, "--param", "spec_text=x")
         assert (done.code, message in done.err) == (2, True), done.err
-    assert "Name one of train_and_promote" in verb("submit", "nothing").err
+    assert "Name one of train_and_promote, refresh_features" in verb("submit", "nothing").err
     assert loopback.asked == []
 
 
