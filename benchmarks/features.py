@@ -31,6 +31,9 @@ from shopguide.features.store import FOLDER, store_config, view_inputs
 from shopguide.features.versions import feast_view
 
 MOST_OF_SQL, MOST_OF_FEAST, MOST_GROWTH, MOST_MB = 1.2, 0.4, 11.0, 4_000
+MOST_SECONDS = 900.0
+"""What a run may take before it is stopped, and counts as having taken so long: Feast's joins grow
+with the square of an entity's snapshots."""
 
 
 def ours(folder: Path) -> dict[str, object]:
@@ -120,10 +123,13 @@ def compare(folder: Path) -> dict[str, int]:
 
 def measured(folder: Path, run: str) -> dict[str, object]:
     """Run one in a process of its own; a run that fails says so and counts as nothing."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--folder", str(folder), "--run", run],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, __file__, "--folder", str(folder), "--run", run],
+            capture_output=True, text=True, check=False, timeout=MOST_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {"seconds": MOST_SECONDS, "stopped": True}
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1][:300]}
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])

@@ -14,8 +14,15 @@ import pyarrow as pa
 
 from shopguide.features.build import LogPeriod, build_offline
 from shopguide.features.catalogue import key_attributes
+from shopguide.features.feast_check import FeastCheck
 from shopguide.features.point_in_time import attach, join_view
-from shopguide.features.store import feast_objects, open_store, view_inputs, view_keys
+from shopguide.features.store import (
+    feast_objects,
+    offline_file,
+    open_store,
+    view_inputs,
+    view_keys,
+)
 from shopguide.features.training_set import (
     TrainingSetSummary,
     assign_splits,
@@ -32,8 +39,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BLOCK = 500_000
-"""Impressions joined at a time: what bounds the memory, whatever the length of the log."""
+_BLOCK = 131_072
+"""Impressions handed on at a time; DuckDB keeps the rest within its memory limit, or on disk."""
 
 
 def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> TrainingSetSummary:
@@ -49,7 +56,7 @@ def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> Traini
 
     Raises:
         ShopguideError: the catalogue names a table or column that the log does not have.
-        InvalidDataError: a period has no impression.
+        InvalidDataError: a period has no impression, or a value is not what Feast's own join gives.
     """
     period = LogPeriod.read(log)
     build_offline(spec, log, spec.home)
@@ -58,11 +65,12 @@ def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> Traini
         label_impressions(connection, log, spec)
         dropped = assign_splits(connection, spec, log_end=period.end)
         _attach_key_attributes(connection, Path(log), spec)
+        check = FeastCheck(connection, store, spec)
         return write_training_set(
             connection,
             spec,
             out,
-            blocks=_blocks(connection, store, spec),
+            blocks=check.watch(_blocks(connection, spec)),
             dropped=dropped,
             log_end=period.end.isoformat(),
         )
@@ -97,33 +105,23 @@ def _attach_key_attributes(connection: duckdb.DuckDBPyConnection, log: Path, spe
     assert after == before, f"items: {after} rows of {before} after the join"
 
 
-def _blocks(
-    connection: duckdb.DuckDBPyConnection, store: "FeatureStore", spec: Spec
-) -> Iterator[pa.Table]:
+def _blocks(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Iterator[pa.Table]:
     """Yield the impressions with every input of the model, block by block in order of `row_id`."""
-    rows = count(connection, "SELECT count(*) FROM impressions")
-    for first in range(0, rows, _BLOCK):
-        started = time.monotonic()
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE block AS SELECT * FROM impressions "
-            f"WHERE row_id >= {first} AND row_id < {first + _BLOCK}"
-        )
-        joined = _join_views(connection, store, spec)
-        table = attach(
-            connection, table="block", joined=joined, chosen=columns_to_write(connection, spec)
-        )
-        for name in joined:
-            connection.execute(f"DROP TABLE {identifier(name)}")
-        done = min(first + _BLOCK, rows)
-        _log.info(
-            "join: %s of %s rows, %.1f s", f"{done:,}", f"{rows:,}", time.monotonic() - started
-        )
-        yield table
+    started = time.monotonic()
+    joined = _join_views(connection, spec)
+    chosen = columns_to_write(connection, spec)
+    rows = 0
+    for block in attach(
+        connection, table="impressions", joined=joined, chosen=chosen, block=_BLOCK
+    ):
+        rows += block.num_rows
+        yield block
+    for name in joined:
+        connection.execute(f"DROP TABLE {identifier(name)}")
+    _log.info("join: %s rows, %.1f s", f"{rows:,}", time.monotonic() - started)
 
 
-def _join_views(
-    connection: duckdb.DuckDBPyConnection, store: "FeatureStore", spec: Spec
-) -> dict[str, list[str]]:
+def _join_views(connection: duckdb.DuckDBPyConnection, spec: Spec) -> dict[str, list[str]]:
     keys = view_keys(spec)
     known = set(key_attributes(spec.features))
     joined = {}
@@ -132,9 +130,9 @@ def _join_views(
         if wanted:
             table = join_view(
                 connection,
-                store,
-                table="block",
+                table="impressions",
                 view=feast_view(spec, name),
+                snapshots=offline_file(spec, spec.home, name),
                 keys=keys[name],
                 columns=wanted,
             )

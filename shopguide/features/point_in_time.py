@@ -1,40 +1,36 @@
-"""Point-in-time join through Feast: each impression sees the last snapshot at its `shown_at`.
+"""Point-in-time join: each impression sees the last snapshot at or before its `shown_at`.
 
-Feast is asked once a view, with the distinct keys and times of the impressions rather than with
-every impression: 297 thousand impressions have 4 thousand distinct (item, week). Its answer is
-attached by key and time, and every join is counted.
+A view is looked up for the distinct keys and times of the impressions rather than for each of them:
+297 thousand impressions have 4 thousand distinct (item, week). What is found is attached by key and
+time, and every join is counted.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from shopguide.features.catalogue import TIMESTAMP
-from shopguide.logs._duckdb import count, identifier
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
+from shopguide.logs._duckdb import count, identifier, quote
 
 
 def join_view(
     connection: duckdb.DuckDBPyConnection,
-    store: "FeatureStore",
     *,
     table: str,
     view: str,
+    snapshots: Path,
     keys: Sequence[str],
     columns: Sequence[str],
 ) -> str:
-    """Ask Feast for a view as of the `shown_at` of some impressions.
+    """Look up a view as of the `shown_at` of some impressions.
 
     Args:
         connection: holds the table, with the keys and `shown_at`.
-        store: Feast store where the view is registered.
-        table: impressions; as many as fit into memory with the answer.
-        view: name of the feature view in Feast.
+        table: impressions.
+        view: name of the feature view.
+        snapshots: Parquet file of the view's snapshots.
         keys: its join keys.
         columns: its features.
 
@@ -52,17 +48,20 @@ def join_view(
         f"SELECT row_number() OVER () AS asked_id, shown_at, {names} "
         f"FROM (SELECT DISTINCT shown_at, {names} FROM {identifier(table)} WHERE {known})"
     )
-    frame = connection.execute("SELECT * FROM asked").df()
-    connection.register("answer", _ask(store, view, columns, frame))
+    same = " AND ".join(f"asked.{identifier(key)} = s.{identifier(key)}" for key in keys)
+    chosen = ", ".join(f"s.{identifier(column)}" for column in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE answer AS SELECT asked.*, {chosen} "
+        "FROM asked ASOF LEFT JOIN "
+        f"(FROM read_parquet({quote(str(snapshots))}) SEMI JOIN asked USING ({names})) AS s "
+        f"ON {same} AND asked.shown_at >= s.{identifier(TIMESTAMP)}"
+    )
     _assert_same_keys(connection, view)
     joined = f"joined_{view}"
-    chosen = ", ".join(f"answer.{identifier(column)}" for column in columns)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(joined)} AS SELECT asked.* EXCLUDE (asked_id), "
-        f"{chosen} FROM asked JOIN answer USING (asked_id)"
+        f"ALTER TABLE answer DROP COLUMN asked_id; DROP TABLE asked; "
+        f"ALTER TABLE answer RENAME TO {identifier(joined)}"
     )
-    connection.unregister("answer")
-    connection.execute("DROP TABLE asked")
     return joined
 
 
@@ -72,17 +71,19 @@ def attach(
     table: str,
     joined: Mapping[str, Sequence[str]],
     chosen: Sequence[str],
-) -> pa.Table:
-    """Return impressions with the columns of joined views, in the order of `row_id`.
+    block: int,
+) -> Iterator[pa.Table]:
+    """Yield impressions with the columns of joined views, in the order of `row_id`.
 
     Args:
-        connection: holds the tables.
-        table: impressions.
+        connection: holds the tables; it is busy until the last block is taken.
+        table: impressions, with `row_id` from 0 up.
         joined: keys of each table from `join_view`.
-        chosen: SQL expressions to select.
+        chosen: SQL expressions to select, `row_id` among them.
+        block: rows of a table that is yielded, at most.
 
     Raises:
-        AssertionError: a row was lost or doubled; the message counts them.
+        AssertionError: a row was lost or doubled; the message names the first one.
     """
     joins = " ".join(
         f"LEFT JOIN {identifier(name)} USING "
@@ -92,17 +93,20 @@ def attach(
     rows = count(connection, f"SELECT count(*) FROM {identifier(table)}")
     found = connection.execute(
         f"SELECT {', '.join(chosen)} FROM {identifier(table)} {joins} ORDER BY row_id"
-    ).to_arrow_table()
-    assert found.num_rows == rows, f"{found.num_rows} rows of {rows} after the joins"
-    return found
-
-
-def _ask(store: "FeatureStore", view: str, columns: Sequence[str], frame: pd.DataFrame) -> pa.Table:
-    entities = frame.rename(columns={"shown_at": TIMESTAMP})
-    entities[TIMESTAMP] = entities[TIMESTAMP].dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-    references = [f"{view}:{column}" for column in columns]
-    job = store.get_historical_features(entity_df=entities, features=references)
-    return job.to_arrow()
+    ).to_arrow_reader(block)
+    done = 0
+    for batch in found:
+        part = pa.Table.from_batches([batch])
+        expected = pa.array(range(done, done + part.num_rows), pa.int64())
+        if not part.column("row_id").combine_chunks().equals(expected):
+            numbers = part.column("row_id").to_pylist()
+            first = next(i for i, number in enumerate(numbers) if number != done + i)
+            raise AssertionError(
+                f"row {done + first} of {table} is {numbers[first]} after the joins"
+            )
+        done += part.num_rows
+        yield part
+    assert done == rows, f"{done} rows of {rows} after the joins"
 
 
 def _assert_same_keys(connection: duckdb.DuckDBPyConnection, view: str) -> None:

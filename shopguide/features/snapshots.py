@@ -47,7 +47,7 @@ def view_snapshots(
         for measure_name, measure in view.measures.items()
         if measure.sequence is not None
     }
-    changes = _changes(view, rows, last, sequences)
+    changes = _changes(view, rows, last)
     values = attach_sequences(name, view, _values(name, view, changes), sequences)
     calendar = _calendar(periods, delay, range(periods.index(start), last + 1))
     columns = [column.name for column in view_columns(name, view, features.period)]
@@ -96,79 +96,99 @@ def _rows(
     return rows.mutate(period=periods.expression(rows["at"], start, end))
 
 
-def _changes(view: View, rows: ir.Table, last: int, sequences: Mapping[str, ir.Table]) -> ir.Table:
-    """One row a key and period: what happened in it, what leaves a window, and whether to emit.
+def _changes(view: View, rows: ir.Table, last: int) -> ir.Table:
+    """One row a key and period with a snapshot: what enters its windows, less what leaves them.
 
-    Columns: `emit` (a snapshot is due), `happened_M` (sum in the period), `last_M`, `since_M` (the
-    period, if it has a value of the sequence), and `delta_M_W` (distinct values that enter minus
-    those that leave the window of W).
+    What happens in period p is in the window of W from p + 1 to p + W: it enters at p + 1 and has
+    left at p + W + 1. So the sum of all changes up to a period is what the window of that period
+    holds, and no window is ever scanned again.
+
+    Columns: `delta_M_W`, `last_M`, and `since_M` (the last period with a value of the sequence).
     """
-    parts = [_sums(view, rows), _emissions(view, rows, last)]
+    parts = _entries_and_exits(view, rows)
     for name, measure in view.measures.items():
         if measure.count_distinct is not None:
-            parts.append(_deltas(view, rows, name, measure))
-    parts += [
-        found.select(*view.keys, "period", **{f"since_{name}": found.period})
-        for name, found in sequences.items()
-    ]
+            parts.append(_distinct_deltas(view, rows, name, measure))
     blank = _blank_columns(view)
-    padded = [
-        part.select(
-            *view.keys,
-            "period",
-            **{c: part[c] if c in part.columns else blank[c] for c in blank},
+    union = ibis.union(
+        *(
+            part.select(
+                *view.keys,
+                "period",
+                **{
+                    column: part[column] if column in part.columns else none
+                    for column, none in blank.items()
+                },
+            )
+            for part in parts
         )
-        for part in parts
-    ]
-    union = ibis.union(*padded)
+    )
+    union = union.filter(union.period <= last)
     return union.group_by([*view.keys, "period"]).agg(
         **{
-            column: union[column].max()
-            if column == "emit" or column.startswith(("last_", "since_"))
-            else union[column].sum().cast("int64")
+            column: _total(union[column]) if column.startswith("delta_") else union[column].max()
             for column in blank
         }
     )
 
 
 def _blank_columns(view: View) -> dict[str, ir.Scalar]:
-    zero = ibis.literal(0, type="int64")
-    blank: dict[str, ir.Scalar] = {"emit": zero}
+    blank: dict[str, ir.Scalar] = {}
     for name, measure in view.measures.items():
-        if measure.sum is not None:
-            blank[f"happened_{name}"] = zero
-        elif measure.last is not None:
+        if measure.last is not None:
             blank[f"last_{name}"] = ibis.null("timestamp('UTC', 6)")
         elif measure.sequence is not None:
             blank[f"since_{name}"] = ibis.null("int64")
         else:
+            zero = ibis.literal(0, type="int64")
             blank |= {f"delta_{name}_{window}": zero for window in measure.windows}
     return blank
 
 
-def _sums(view: View, rows: ir.Table) -> ir.Table:
-    aggregates: dict[str, ir.Scalar] = {}
+def _entries_and_exits(view: View, rows: ir.Table) -> list[ir.Table]:
+    """What each period adds to sums, recencies and sequences after it, and takes from sums later.
+
+    A period with a row makes a row here for every window of the view, whatever it adds: these are
+    the periods in which there is a snapshot.
+    """
+    happened = _happened(view, rows)
+    sums = {name: measure for name, measure in view.measures.items() if measure.sum is not None}
+    entered = {
+        f"delta_{name}_{window}": happened[f"sum_{name}"]
+        for name, measure in sums.items()
+        for window in measure.windows
+    }
+    parts = [happened.mutate(period=happened.period + 1, **entered)]
+    windows = {window for measure in view.measures.values() for window in measure.windows}
+    for window in sorted(windows):
+        left = {
+            f"delta_{name}_{window}": -happened[f"sum_{name}"]
+            for name, measure in sums.items()
+            if window in measure.windows
+        }
+        parts.append(happened.select(*view.keys, period=happened.period + (window + 1), **left))
+    return parts
+
+
+def _happened(view: View, rows: ir.Table) -> ir.Table:
+    """Each key's periods with a row, with `sum_M`, `last_M` and `since_M` of that period alone."""
+    found: dict[str, ir.Scalar] = {}
     for name, measure in view.measures.items():
         if measure.sum is not None:
             whole = (rows[measure.sum].fill_null(0) * _SCALE).round().cast("int64")
-            aggregates[f"happened_{name}"] = whole.sum().cast("int64")
+            found[f"sum_{name}"] = _total(whole)
         elif measure.last is not None:
             # whole seconds: what an online store keeps, so that offline is the same
             second = rows["at"].max().truncate("s")
-            aggregates[f"last_{name}"] = second.cast("timestamp('UTC', 6)")
-    return rows.group_by([*view.keys, "period"]).agg(_rows=rows.count(), **aggregates)
+            found[f"last_{name}"] = second.cast("timestamp('UTC', 6)")
+        elif measure.sequence is not None:
+            found[f"since_{name}"] = rows.period.max(where=rows[measure.sequence].notnull())
+    if not found:
+        return rows.select(*view.keys, "period").distinct()
+    return rows.group_by([*view.keys, "period"]).agg(**found)
 
 
-def _emissions(view: View, rows: ir.Table, last: int) -> ir.Table:
-    """Periods where a feature changes: the one after a row, and those where it leaves a window."""
-    active = rows.select(*view.keys, "period").distinct()
-    lags = {1} | {1 + w for measure in view.measures.values() for w in measure.windows}
-    shifted = [active.mutate(period=active.period + lag) for lag in sorted(lags)]
-    due = ibis.union(*shifted, distinct=True) if len(shifted) > 1 else shifted[0]
-    return due.filter(due.period <= last).mutate(emit=ibis.literal(1, type="int64"))
-
-
-def _deltas(view: View, rows: ir.Table, name: str, measure: Measure) -> ir.Table:
+def _distinct_deltas(view: View, rows: ir.Table, name: str, measure: Measure) -> ir.Table:
     """Distinct values as entries and exits.
 
     A value seen in period p is in the window of W at g for p + 1 ≤ g ≤ p + W. Two sightings whose
@@ -178,63 +198,61 @@ def _deltas(view: View, rows: ir.Table, name: str, measure: Measure) -> ir.Table
     rows = rows.mutate(_value=rows[measure.count_distinct])
     seen = rows.filter(rows["_value"].notnull()).select(*view.keys, "period", "_value").distinct()
     by_value = ibis.window(group_by=[*view.keys, "_value"], order_by="period")
+    far = ibis.literal(max(measure.windows) + 1, type="int64")  # as if it were never seen again
     seen = seen.mutate(
-        _before=seen.period - seen.period.lag().over(by_value),
-        _after=seen.period.lead().over(by_value) - seen.period,
+        _before=(seen.period - seen.period.lag().over(by_value)).fill_null(far),
+        _after=(seen.period.lead().over(by_value) - seen.period).fill_null(far),
     )
-    parts = []
+    zero, gone = (ibis.literal(number, type="int32") for number in (0, -1))
+    entries = {
+        f"delta_{name}_{window}": (seen["_before"] > window).cast("int32")
+        for window in measure.windows
+    }
+    parts = [
+        seen.filter(seen["_before"] > min(measure.windows)).select(
+            *view.keys, period=seen.period + 1, **entries
+        )
+    ]
     for window in measure.windows:
-        column = f"delta_{name}_{window}"
-        for gap, lag, sign in (("_before", 1, 1), ("_after", window + 1, -1)):
-            apart = seen.filter(seen[gap].isnull() | (seen[gap] > window))
-            parts.append(
-                apart.select(
-                    *view.keys,
-                    period=apart.period + lag,
-                    **{
-                        f"delta_{name}_{w}": ibis.literal(
-                            sign if f"delta_{name}_{w}" == column else 0, type="int64"
-                        )
-                        for w in measure.windows
-                    },
-                )
+        exits = dict.fromkeys(entries, zero) | {f"delta_{name}_{window}": gone}
+        parts.append(
+            seen.filter(seen["_after"] > window).select(
+                *view.keys, period=seen.period + (window + 1), **exits
             )
-    return ibis.union(*parts)
+        )
+    union = ibis.union(*parts)  # added up here, while its rows are narrow
+    return union.group_by([*view.keys, "period"]).agg(
+        **{column: _total(union[column]) for column in entries}
+    )
+
+
+def _total(column: ir.IntegerColumn) -> ir.Scalar:
+    """Sum into eight bytes. DuckDB sums into sixteen, and all that follows takes thrice as long.
+
+    Ibis takes the sum for an int64 already, and would leave a cast to that out.
+    """
+    return column.sum().cast("!int64").cast("int64")
 
 
 def _values(name: str, view: View, changes: ir.Table) -> ir.Table:
+    """Add up the changes of each key, from its first period on."""
+    so_far = ibis.cumulative_window(group_by=view.keys, order_by="period")
     columns: dict[str, ir.Value] = {}
     for measure_name, measure in view.measures.items():
         stem = f"{name}_{measure_name}"
         if measure.last is not None:
-            before = _frame(view, (None, 1))
-            columns[stem] = changes[f"last_{measure_name}"].max().over(before)
+            columns[stem] = changes[f"last_{measure_name}"].max().over(so_far)
         if measure.sequence is not None:
-            before = _frame(view, (None, 1))
-            since = changes[f"since_{measure_name}"].max().over(before)
+            since = changes[f"since_{measure_name}"].max().over(so_far)
             columns[f"since_{measure_name}"] = since
+        scale = _SCALE if measure.sum is not None else 1
         for window in measure.windows:
-            if measure.sum is not None:
-                happened = changes[f"happened_{measure_name}"]
-                total = happened.sum().over(_frame(view, (window, 1))).fill_null(0)
-                columns[f"{stem}_{window}"] = total.cast("float64") / _SCALE
-            else:
-                delta = changes[f"delta_{measure_name}_{window}"]
-                present = delta.sum().over(_frame(view, (None, 0)))
-                columns[f"{stem}_{window}"] = present.cast("float64")
-    values = changes.mutate(**columns)
-    values = values.filter(values["emit"] == 1)
+            total = changes[f"delta_{measure_name}_{window}"].sum().over(so_far)
+            columns[f"{stem}_{window}"] = total.cast("float64") / scale
+    values = changes.select(*view.keys, "period", **columns)
     ratios = {
         f"{name}_{ratio_name}": values[f"{name}_{ratio.of}"]
         / values[f"{name}_{ratio.per}"].nullif(0.0)
         for ratio_name, ratio in view.ratios.items()
     }
     return values.mutate(**ratios) if ratios else values
-
-
-def _frame(view: View, preceding: tuple[int | None, int]) -> ibis.expr.builders.WindowBuilder:
-    """Frame over the period numbers of one key: from, to, both counted back from the snapshot."""
-    first, last = preceding
-    if last == 0:
-        return ibis.range_window(group_by=view.keys, order_by="period", preceding=None, following=0)
-    return ibis.range_window(group_by=view.keys, order_by="period", preceding=(first, last))

@@ -1,10 +1,19 @@
-"""The join through Feast's duckdb store: each impression sees the past alone, and none is lost."""
+"""The join: each impression sees the past alone, none is lost, and Feast would say the same."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from shopguide.errors import InvalidDataError
+from shopguide.features import materialize, materialize_features
+from shopguide.features.point_in_time import attach
+from shopguide.features.versions import feast_view
+from shopguide.spec import Spec
+
+CornerShop = Any
 Shop = Any  # the class lives in conftest.py, which cannot be imported
 
 
@@ -72,3 +81,41 @@ def test_attributes_do_not_depend_on_time(shop: Shop) -> None:
     for row in shop.rows():
         assert row["town"] == users[row["user_id"]]
         assert (row["category"], row["stock"]) == items[row["item_id"]]
+
+
+def test_a_join_that_is_not_feasts_is_an_error_with_examples_and_nothing_is_written(
+    corner_shop: CornerShop, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = corner_shop.spec(tmp_path / "home", features=corner_shop.features("user", "item"))
+    join_views = materialize._join_views
+
+    def off_by_one(connection: duckdb.DuckDBPyConnection, spec: Spec) -> dict[str, list[str]]:
+        joined = join_views(connection, spec)
+        table = f"joined_{feast_view(spec, 'user')}"
+        connection.execute(f"UPDATE {table} SET user_spend_2 = user_spend_2 + 1")  # noqa: S608 - ours
+        return joined
+
+    monkeypatch.setattr(materialize, "_join_views", off_by_one)
+    message = (
+        r"^feature user_spend_2: \d+ of \d+ sampled rows differ from Feast's own join "
+        r"\(row \d+: [\d.]+, Feast [\d.]+; row"
+    )
+    with pytest.raises(InvalidDataError, match=message) as caught:
+        materialize_features(spec, shop.log, tmp_path / "training_set")
+    assert len(str(caught.value).splitlines()) == 1  # the other features are right
+    assert not (tmp_path / "training_set").exists()
+
+
+def test_a_key_that_a_join_doubles_stops_it_at_that_row() -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        "CREATE TABLE shown AS SELECT row_id, 'u' || row_id AS user_id, "
+        "TIMESTAMPTZ '2024-01-01' AS shown_at FROM range(4) AS t(row_id)"
+    )
+    connection.execute("CREATE TABLE found AS SELECT user_id, shown_at, row_id AS x FROM shown")
+    connection.execute("INSERT INTO found SELECT * FROM found WHERE user_id = 'u1'")
+    blocks = attach(
+        connection, table="shown", joined={"found": ["user_id"]}, chosen=["shown.row_id"], block=2
+    )
+    with pytest.raises(AssertionError, match=r"^row 2 of shown is 1 after the joins$"):
+        list(blocks)
