@@ -141,12 +141,13 @@ def _sample(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> pd.Da
     """Choose impressions of which every key is known: Feast answers nothing for others."""
     names = ", ".join(identifier(key) for key in keys)
     known = " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
-    frame = connection.execute(
+    frame: pd.DataFrame = connection.execute(
         f"SELECT row_id, {names}, shown_at AS {TIMESTAMP} FROM impressions WHERE {known} "
         f"ORDER BY hash(row_id), row_id LIMIT {SAMPLE}"
     ).df()
     stamps = frame[TIMESTAMP].dt.tz_convert("UTC")
-    return frame.assign(**{TIMESTAMP: stamps.astype("datetime64[us, UTC]")})
+    frame[TIMESTAMP] = stamps.astype("datetime64[us, UTC]")
+    return frame
 
 
 def _ask(store: "FeatureStore", frame: pd.DataFrame, references: list[str]) -> pa.Table:

@@ -94,7 +94,7 @@ class Features(Section):
 
     Time is cut into periods (local hours, days or Monday weeks). A snapshot at a period's start
     covers what happened strictly before it; an impression sees the last snapshot at or before its
-    `shown_at`, offline through Feast's point-in-time join and online from the same snapshots.
+    `shown_at`, offline through a point-in-time join and online from the same snapshots.
     """
 
     period: Literal["hour", "day", "week"] = "day"
