@@ -1,5 +1,6 @@
 """Canonical log → offline feature store and training set."""
 
+import fcntl
 import io
 import logging
 import time
@@ -17,6 +18,7 @@ from shopguide.features.catalogue import key_attributes
 from shopguide.features.feast_check import FeastCheck
 from shopguide.features.point_in_time import attach, join_view
 from shopguide.features.store import (
+    FOLDER,
     feast_objects,
     offline_file,
     open_store,
@@ -79,14 +81,28 @@ def materialize_features(spec: Spec, log: str | Path, out: str | Path) -> Traini
 def register(spec: Spec, home: str | Path) -> "FeatureStore":
     """Register the catalogue in Feast, beside what other versions of it have registered.
 
+    Runs that share a home take turns: Feast reads the registry's file, changes it and writes it
+    whole, so of two that do so at once the later would undo the earlier.
+
     Args:
         spec: checked spec.
         home: the spec's home.
     """
-    store = open_store(spec, home)
-    entities, views, service = feast_objects(spec, home)
-    store.apply([*entities, *views, service])
+    with _registry_lock(home):
+        store = open_store(spec, home)
+        entities, views, service = feast_objects(spec, home)
+        store.apply([*entities, *views, service])
     return store
+
+
+@contextmanager
+def _registry_lock(home: str | Path) -> Iterator[None]:
+    """Be the only one who registers in a home; the lock goes with the process that holds it."""
+    folder = Path(home) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "registry.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _attach_key_attributes(connection: duckdb.DuckDBPyConnection, log: Path, spec: Spec) -> None:

@@ -1,5 +1,6 @@
 """What a Feast repository declares, and of which project and home a configuration is."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from shopguide.errors import ShopguideError
 from shopguide.features.materialize import quiet_feast, register
 from shopguide.features.repository import declared_objects, is_config_of, write_config
-from shopguide.features.store import view_inputs
+from shopguide.features.store import open_store, view_inputs
 from shopguide.features.versions import feast_view, feature_service
 
 CornerShop = Any  # the class lives in conftest.py, which cannot be imported
@@ -67,3 +68,19 @@ def test_a_configuration_is_of_one_project_and_home(
     assert is_config_of(relative, repository, spec, tmp_path / "home")
     relative.write_text("- nothing\n", encoding="utf-8")
     assert not is_config_of(relative, repository, spec, tmp_path / "home")
+
+
+def test_catalogues_that_are_registered_at_once_are_all_there(
+    corner_shop: CornerShop, tmp_path: Path
+) -> None:
+    views = ("user", "item", "promotion", "exposure")
+    specs = [
+        corner_shop.spec(tmp_path, name=f"shop_of_{view}s", features=corner_shop.features(view))
+        for view in views
+    ]
+    with quiet_feast():
+        with ThreadPoolExecutor(len(specs)) as pool:
+            list(pool.map(lambda spec: register(spec, tmp_path), specs))
+        for spec in specs:
+            found = open_store(spec, tmp_path).list_feature_services()
+            assert [service.name for service in found] == [feature_service(spec)]
