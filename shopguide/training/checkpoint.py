@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,6 +16,16 @@ from shopguide.errors import ShopguideError
 FORMAT = 1
 _ANEW = "Train from the start, without --resume"
 _SHOWN = 5
+_DAMAGE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    UnpicklingError,
+    LookupError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 _log = logging.getLogger(__name__)
 
 State = dict[str, Any]
@@ -56,10 +67,11 @@ def read_checkpoint(path: Path, identity: Mapping[str, object]) -> State:
         ShopguideError: the file is damaged, or belongs to other settings or data.
     """
     try:
+        _refuse_flipped_bits(path)
         content = torch.load(path, weights_only=True)
         found, state = json.loads(content["identity"]), content["state"]
         version = content["format"]
-    except (OSError, EOFError, RuntimeError, UnpicklingError, LookupError, TypeError, ValueError):
+    except _DAMAGE:
         raise ShopguideError(str(path), "is no whole checkpoint", _ANEW) from None
     if version != FORMAT:
         raise ShopguideError(str(path), f"has format {version}, can read {FORMAT}", _ANEW)
@@ -73,6 +85,14 @@ def read_checkpoint(path: Path, identity: Mapping[str, object]) -> State:
         )
     assert isinstance(state, dict)
     return state
+
+
+def _refuse_flipped_bits(path: Path) -> None:
+    """Hold the file's parts to their CRC, which torch writes and does not read."""
+    with zipfile.ZipFile(path) as file:
+        if (part := file.testzip()) is not None:
+            msg = f"{part} is damaged"
+            raise zipfile.BadZipFile(msg)
 
 
 def differences(old: object, new: object, where: str = "") -> Iterator[str]:

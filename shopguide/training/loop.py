@@ -21,7 +21,7 @@ from shopguide.training.distributed import Group, join_batch_norms
 from shopguide.training.order import Order
 from shopguide.training.precision import use_bfloat16
 from shopguide.training.samples import SampleFile
-from shopguide.training.step import Stepper
+from shopguide.training.step import DivergedError, Stepper
 from shopguide.training.summary import EpochRecord
 from shopguide.training.validation import of_kind, relative_loss, valid_losses
 
@@ -117,7 +117,8 @@ def fit(network: Network, course: Course, training: Training) -> Fit:
         training: the spec's training section.
 
     Raises:
-        ShopguideError: the loss became infinite or NaN, or the checkpoint is of another run.
+        DivergedError: the loss became infinite or NaN, in a step or after every epoch.
+        ShopguideError: the checkpoint is of another run.
     """
     keep_freed_memory()
     run = _Run(network, course, training)
@@ -129,6 +130,8 @@ def fit(network: Network, course: Course, training: Training) -> Fit:
         stopped = run.stopped()
         if stopped is None:
             run.save()
+    if not run.best_epoch:  # else the untrained weights would pass for the best ones
+        raise run.without_a_best()
     network.load_state_dict(run.best_state)
     rate = run.rows / max(run.seconds, 1e-9)
     return Fit(run.epochs, run.best_epoch, run.steps, stopped, rate, run.stepper.bfloat16)
@@ -229,6 +232,18 @@ class _Run:
         self.batch, self.loss = 0, 0.0
         if self.course.after_epoch is not None:
             self.course.after_epoch(self.epochs)
+
+    def without_a_best(self) -> DivergedError:
+        """Return the error for a run in which no epoch ended with a finite validation loss."""
+        losses = self.epochs[-1].valid_losses.items()
+        tasks = [f"{name} {loss}" for name, loss in losses if not math.isfinite(loss)]
+        return DivergedError(
+            "training.learning_rate",
+            f"at {self.training.learning_rate:g} no epoch ended with a finite validation loss: "
+            f"{', '.join(tasks)}",
+            "Lower it by a factor of 3, or look for extreme labels and weights in the validation "
+            "period",
+        )
 
     def _rate(self, step: int) -> float:
         """Return the factor of the learning rates for a step, from 0."""

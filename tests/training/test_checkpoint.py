@@ -178,3 +178,13 @@ def test_without_a_checkpoint_to_resume_the_run_starts_at_the_beginning(
     run = train_mtl(spec, training_set, tmp_path / "m", checkpoint=tmp_path / "none", resume=True)
     assert run.record.steps == 3
     assert load_bundle(tmp_path / "m").golden_difference() <= 1e-6
+
+
+def test_a_flipped_bit_of_a_weight_is_no_whole_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    assert write_checkpoint(path, {"w": torch.ones(5000)}, {"seed": 0})
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.ones(100).numpy().tobytes())] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(ShopguideError, match="no whole checkpoint"):
+        read_checkpoint(path, {"seed": 0})

@@ -347,6 +347,15 @@ def test_what_is_not_finite_is_named_down_to_the_feature(
     assert not (tmp_path / "model").exists()
 
 
+def test_untrained_weights_do_not_pass_for_the_best_ones(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    spec = with_training(planted_spec, learning_rate=1e30, max_steps=1)
+    with pytest.raises(ShopguideError, match="no epoch ended with a finite validation loss"):
+        train_mtl(spec, training_set, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
 def test_every_schedule_learns_with_warm_up_and_clipping(
     planted_spec: Spec, training_set: Path, tmp_path: Path, schedule: str
