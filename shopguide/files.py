@@ -24,12 +24,7 @@ def atomic_directory(target: str | Path, *, marker: str) -> Iterator[Path]:
         ShopguideError: the target is a file, or a directory with other content.
     """
     target = Path(target)
-    if target.is_file() or (
-        target.is_dir() and any(target.iterdir()) and not (target / marker).is_file()
-    ):
-        raise ShopguideError(
-            str(target), f"exists and holds no {marker}", "Name a new directory to write to"
-        )
+    refuse_foreign(target, marker=marker)
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = target.with_name(f".{target.name}.{os.getpid()}.new")
     shutil.rmtree(staged, ignore_errors=True)
@@ -49,6 +44,20 @@ def atomic_directory(target: str | Path, *, marker: str) -> Iterator[Path]:
         _sync(target.parent)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def refuse_foreign(target: Path, *, marker: str) -> None:
+    """Refuse a directory that `atomic_directory` would, before the work instead of after it.
+
+    Raises:
+        ShopguideError: the target is a file, or a directory with other content.
+    """
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / marker).is_file()
+    ):
+        raise ShopguideError(
+            str(target), f"exists and holds no {marker}", "Name a new directory to write to"
+        )
 
 
 @contextmanager

@@ -28,7 +28,8 @@ class Difference:
 
     Args:
         task: name.
-        metric: `gauc` (larger is better) and `log_loss`, or for an amount `mae`, an impression.
+        metric: `gauc` (larger is better) and `log_loss`, or for an amount
+            `mse`, an impression: both are least for the right probability and the right mean.
         model: the metric of the model.
         other: the metric of the other one.
         gain: how much better the model is, in the metric's unit; ± the bounds.
@@ -72,8 +73,8 @@ def compare_bundles(spec: Spec, test: Path, model: Path, other: Path) -> list[Di
             sums = [_sums(_log_loss(label, p), index, len(users), weight) for p in pair]
             found.append(_difference(name, "log_loss", sums, sign=-1, seed=spec.seed))
         else:
-            sums = [_sums(np.abs(label - p), index, len(users), weight) for p in pair]
-            found.append(_difference(name, "mae", sums, sign=-1, seed=spec.seed))
+            sums = [_sums(np.square(label - p), index, len(users), weight) for p in pair]
+            found.append(_difference(name, "mse", sums, sign=-1, seed=spec.seed))
     return found
 
 

@@ -23,6 +23,7 @@ from shopguide.cli.common import (
 from shopguide.errors import ShopguideError
 from shopguide.files import write_json, write_text
 from shopguide.spec import Spec, load_spec
+from shopguide.spec.parts import ARCHITECTURES
 
 if TYPE_CHECKING:
     from shopguide import training
@@ -150,6 +151,10 @@ def _compare(
 
 def _rival(spec: Path, profile: str | None, overrides: list[str], architecture: str) -> Spec:
     """Return the spec with another architecture, checked like any other."""
+    known = tuple(ARCHITECTURES)
+    if architecture not in known:
+        what = f"no architecture is called {architecture!r}"
+        raise ShopguideError("--compare", what, f"Name one of {', '.join(known)}")
     changes = [*overrides, f"model.architecture={architecture}"]
     if architecture == "single_task":
         changes.append("training.balancer=weighted_sum")

@@ -1,6 +1,7 @@
 """A split of the training set on disk: read by column or by batch, refused where it is unusable."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,7 +59,10 @@ class SplitFile:
     def batches(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Yield columns in batches of rows, in the order of the file."""
         start = 0
-        with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        with (
+            _readable(self.path),
+            pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
+        ):
             for batch in file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(names))):
                 table = pa.Table.from_batches([batch])
                 if self.kept is not None:
@@ -92,6 +96,30 @@ def open_split(
         InvalidDataError: there are no rows, or labels or weights that cannot be used; all at once.
     """
     path = training_set.file(split)
+    with _readable(path):
+        return _checked(path, split, inputs, tasks, fraction, negatives or {})
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file that pyarrow cannot read, or whose columns are of other types."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        what = f"cannot be read as a split: {str(error).splitlines()[0][:200]}"
+        raise ShopguideError(
+            str(path), what, "Write the training set again with `shopguide features`"
+        ) from None
+
+
+def _checked(
+    path: Path,
+    split: SplitName,
+    inputs: Sequence[str],
+    tasks: Mapping[str, Task],
+    fraction: float,
+    negatives: Mapping[str, float],
+) -> SplitFile:
     absent = sorted({*KEYS, WEIGHT, *tasks, *inputs} - set(pq.read_schema(path).names))
     if absent:
         raise ShopguideError(
@@ -100,7 +128,7 @@ def open_split(
             "Write the training set again with this spec",
         )
     every = SplitFile(path, pq.read_metadata(path).num_rows, None)
-    chosen = _thinned(_choose(every, fraction), negatives or {})
+    chosen = _thinned(_choose(every, fraction), negatives)
     if chosen.rows < 2:
         raise InvalidDataError(
             str(path),

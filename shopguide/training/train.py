@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from shopguide.bundle import CategoricalInput, Contents, ListInput, write_bundle
 from shopguide.bundle.golden import GOLDEN_ROWS, PREDICTION
 from shopguide.bundle.graph import open_session, run_graph
+from shopguide.bundle.manifest import MANIFEST
 from shopguide.bundle.preprocessing import SHOWN_AT
 from shopguide.bundle.verify import task_entries
 from shopguide.errors import ShopguideError
 from shopguide.features.catalogue import request_inputs
 from shopguide.features.reading import TrainingSet
 from shopguide.features.versions import feature_service
+from shopguide.files import refuse_foreign
 from shopguide.models import Inputs, Network
 from shopguide.models.registry import ARCHITECTURES
 from shopguide.spec import Spec
@@ -112,11 +114,13 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
     started = time.perf_counter()
     _require_a_weight(spec)
     require_shared(spec.training.balancer, spec.model.architecture)
+    _require_places(out, around.checkpoint)
     former = _former(spec, around)
     inputs = former.preprocessing if former else None
     with (
         process_group() as group,
         _torch_settings(spec.seed, spec.training.threads),
+        _enough_memory(),
         gather(spec, TrainingSet.open(training_set, spec), out.parent, group, inputs) as gathered,
     ):
         network, started_from = begin_network(spec, gathered, former)
@@ -132,6 +136,30 @@ def train(spec: Spec, training_set: Path, out: Path, around: Surroundings) -> Tr
     if around.checkpoint is not None and group.leads:
         around.checkpoint.unlink(missing_ok=True)
     return summary
+
+
+def _require_places(out: Path, checkpoint: Path | None) -> None:
+    refuse_foreign(out, marker=MANIFEST)
+    if checkpoint is not None and checkpoint.is_dir():
+        raise ShopguideError(
+            str(checkpoint), "is a directory; the run's state goes there", "Move it, or rename out"
+        )
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Say that there was too little memory, which torch does in a RuntimeError of its own."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise ShopguideError(
+            "model",
+            "the network does not fit into the memory that there is",
+            "Lower model.hidden, model.experts, model.embedding_dim, features.hashing or "
+            "training.batch_size",
+        ) from None
 
 
 def _former(spec: Spec, around: Surroundings) -> Former | None:

@@ -55,7 +55,7 @@ def test_sharing_is_compared_task_by_task(
     pairs = [(d["task"], d["metric"]) for d in found["differences"]]
     assert pairs == [
         ("click", "gauc"), ("click", "log_loss"), ("purchase", "gauc"), ("purchase", "log_loss"),
-        ("order_value", "mae"),
+        ("order_value", "mse"),
     ]  # fmt: skip
     for difference in found["differences"]:
         assert difference["lower"] <= difference["gain"] <= difference["upper"]
@@ -77,7 +77,7 @@ def test_candidates_are_listed_beside_the_bundle(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--compare", "nonsense"), "model.architecture"),
+        (("--compare", "nonsense"), "--compare: no architecture is called"),
         (("--relations", "--set", 'training.candidates={"seeds": [0, 1]}'), "looks at one model"),
         (("--set", "training.balancer=best"), "training.balancer"),
         (("--set", "training.clip_norm=0"), "training.clip_norm"),

@@ -308,6 +308,39 @@ def test_a_training_set_of_another_catalogue_is_refused(
         train_mtl(other, training_set, tmp_path / "model")
 
 
+def test_labels_of_another_type_are_named_with_their_file(
+    planted_spec: Spec, tmp_path: Path, changed: Changed
+) -> None:
+    folder = changed("valid", "click", pa.array(["yes"] * 3000))
+    with pytest.raises(ShopguideError, match=r"valid\.parquet: cannot be read as a split: .*yes"):
+        train_mtl(planted_spec, folder, tmp_path / "model")
+
+
+def test_a_folder_that_is_no_bundle_is_refused_before_the_work(
+    planted_spec: Spec, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ShopguideError, match=r"mine: exists and holds no bundle\.json"):
+        train_mtl(planted_spec, tmp_path / "no_training_set_yet", tmp_path / "mine")
+    (tmp_path / "state").mkdir()
+    with pytest.raises(ShopguideError, match=r"state: is a directory"):
+        train_mtl(
+            planted_spec, tmp_path / "none", tmp_path / "model", checkpoint=tmp_path / "state"
+        )
+
+
+def test_a_network_that_does_not_fit_into_memory_is_told_so(
+    planted_spec: Spec, training_set: Path, tmp_path: Path
+) -> None:
+    def ask_for_too_much(network: Network, batch: object, step: int) -> None:
+        del network, batch, step
+        torch.empty(2**50)
+
+    with pytest.raises(ShopguideError, match=r"model: the network does not fit into the memory"):
+        train(planted_spec, training_set, tmp_path / "model", Surroundings(probe=ask_for_too_much))
+
+
 def test_an_empty_split_is_refused(planted_spec: Spec, training_set: Path, tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         rows = 0 if split == "train" else 100
