@@ -45,7 +45,7 @@ def one_process(spec_path: Path, profile: str, home: Path, out: Path) -> dict[st
     from shopguide.training import train_candidate
     from shopguide.validation import validate_data
 
-    spec = load_spec(spec_path, profile=profile, overrides=[f"home={home}"])
+    spec = load_spec(spec_path, profile=profile or None, overrides=[f"home={home}"])
     check_names(spec)
     out.mkdir(parents=True)
     log, rows, solved, decision = (out / name for name in ("log", "rows", "solved", "decision"))
@@ -95,7 +95,8 @@ def timed(command: list[str]) -> tuple[float, dict[str, object]]:
 def pipeline(spec: Path, profile: str, folder: Path) -> tuple[float, dict[str, object]]:
     """Time the compiled pipeline; return the verdict and the judged bundle with it."""
     command = [sys.executable, "-m", "pipelines", "run", "--spec", str(spec), "--json"]
-    command += ["--profile", profile, "--out", str(folder / "out"), "--set", f"home={folder}/home"]
+    command += ["--out", str(folder / "out"), "--set", f"home={folder}/home"]
+    command += ["--profile", profile] if profile else []
     seconds, told = timed(command)
     decision = json.loads((folder / "out" / "decision.json").read_text(encoding="utf-8"))
     checksum = decision["challenger"]["checksum"]
@@ -104,7 +105,8 @@ def pipeline(spec: Path, profile: str, folder: Path) -> tuple[float, dict[str, o
 
 def library(spec: Path, profile: str, folder: Path) -> tuple[float, dict[str, object]]:
     """Time the same calls in one process."""
-    command = [sys.executable, str(Path(__file__).resolve()), INNER, str(folder)]
+    # -P: the benchmarks beside this file would stand before the packages of their names
+    command = [sys.executable, "-P", str(Path(__file__).resolve()), INNER, str(folder)]
     return timed([*command, "--spec", str(spec), "--profile", profile])
 
 
@@ -142,7 +144,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     parser.add_argument("--repeats", type=int, default=3, help="of both ways")
     parser.add_argument("--spec", type=Path, default=SPEC, help="a shop that can be promoted")
-    parser.add_argument("--profile", default="quick", help="of the spec")
+    parser.add_argument("--profile", default="quick", help="of the spec; empty: its own")
     parser.add_argument(INNER, type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     inner = options.in_one_process
