@@ -8,7 +8,7 @@ interpreter, in turns (`--repeats`, whichever goes first alternates). The pipeli
 gets and gives in files, progress and results gathered. The other way calls the functions that the
 components call, in their order, in one process.
 
-Before timing counts, both must reach the same verdict about bundles with the same checksum.
+Before timing counts, both must reach the same verdict, by gains that differ by 0.001 at most.
 `overhead` is the median over repeats of pipeline ÷ one process, both wall seconds. `met`: ≤ 1.3.
 """
 
@@ -25,13 +25,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "complete_journey.yaml"
-MOST_OVERHEAD = 1.3
+MOST_OVERHEAD, MOST_DIFFERENCE = 1.3, 1e-3
 INNER = "--in-one-process"
 
 
 def one_process(spec_path: Path, profile: str, home: Path, out: Path) -> dict[str, object]:
-    """Do what the components do, without them; return the verdict and the judged bundle."""
-    from shopguide.bundle import load_bundle
+    """Do what the components do, without them; return the verdict and the gain."""
     from shopguide.bundle.choice import choose_candidate
     from shopguide.features import materialize_features, materialize_online
     from shopguide.features.catalogue import check_names
@@ -77,7 +76,16 @@ def one_process(spec_path: Path, profile: str, home: Path, out: Path) -> dict[st
         promote_model(spec, solved, decision, out / "bento")
     else:
         record_refusal(spec, solved, decision, reason="blessing")
-    return {"verdict": verdict.verdict, "checksum": load_bundle(solved).manifest.checksum}
+    return judged(decision)
+
+
+def judged(folder: Path) -> dict[str, object]:
+    """Return the verdict of a decision, and the gain that it found."""
+    content = json.loads((folder / "decision.json").read_text(encoding="utf-8"))
+    return {
+        "verdict": content["verdict"],
+        "gain": (content["objective"] or content["baseline"])["estimate"],
+    }
 
 
 def timed(command: list[str]) -> tuple[float, dict[str, object]]:
@@ -93,14 +101,12 @@ def timed(command: list[str]) -> tuple[float, dict[str, object]]:
 
 
 def pipeline(spec: Path, profile: str, folder: Path) -> tuple[float, dict[str, object]]:
-    """Time the compiled pipeline; return the verdict and the judged bundle with it."""
+    """Time the compiled pipeline; return the verdict and the gain with it."""
     command = [sys.executable, "-m", "pipelines", "run", "--spec", str(spec), "--json"]
     command += ["--out", str(folder / "out"), "--set", f"home={folder}/home"]
     command += ["--profile", profile] if profile else []
     seconds, told = timed(command)
-    decision = json.loads((folder / "out" / "decision.json").read_text(encoding="utf-8"))
-    checksum = decision["challenger"]["checksum"]
-    return seconds, {"verdict": told["verdict"], "checksum": checksum, "steps": told["steps"]}
+    return seconds, judged(folder / "out") | {"steps": told["steps"]}
 
 
 def library(spec: Path, profile: str, folder: Path) -> tuple[float, dict[str, object]]:
@@ -122,9 +128,10 @@ def compared(spec: Path, profile: str, repeats: int) -> dict[str, object]:
             with tempfile.TemporaryDirectory(prefix="shopguide-bench-") as folder:
                 seconds, found[way.__name__] = way(spec, profile, Path(folder))
             (whole if way is pipeline else alone).append(seconds)
-        for key in ("verdict", "checksum"):
-            assert found["pipeline"][key] == found["library"][key], found
-        told = found["pipeline"]["steps"]
+        ours, theirs = found["pipeline"], found["library"]
+        assert ours["verdict"] == theirs["verdict"], found
+        assert abs(float(str(ours["gain"])) - float(str(theirs["gain"]))) <= MOST_DIFFERENCE, found
+        told = ours["steps"]
         assert isinstance(told, dict)
         steps = told
     ratios = [a / b for a, b in zip(whole, alone, strict=True)]
