@@ -16,9 +16,9 @@ motion at the times V_t; V is estimated. Weights are numbers of users, known bef
 1/e² a night with few rare losses would weigh more, and push the mean of skewed outcomes up.
 
 Source: Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, "Time-uniform central limit theory and
-asymptotic confidence sequences", Annals of Statistics 52, 2024, Theorem 2.5 (means that move) and
-Proposition B.1 (one side); the mixture and r: Howard, Ramdas, McAuliffe, Sekhon, "Time-uniform,
-nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021, §3.2 and §3.5.
+asymptotic confidence sequences", Annals of Statistics 52, 2024 (arXiv 2103.06476), §2 on means that
+move, and the appendix on one side; the mixture and r: Howard, Ramdas, McAuliffe, Sekhon,
+"Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021, §3.
 """
 
 import math
