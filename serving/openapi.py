@@ -1,6 +1,6 @@
 """The service's OpenAPI document, from the schemas that the door checks bodies with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
@@ -56,13 +56,14 @@ _TEXTS = {
 }
 
 
-def openapi(*, title: str, version: str, keyed: bool) -> dict[str, Any]:
+def openapi(*, title: str, version: str, keyed: bool, inputs: Iterable[str]) -> dict[str, Any]:
     """Return the document.
 
     Args:
         title: what is served.
         version: of the model.
         keyed: whether a key is asked.
+        inputs: of the model, which a row of /predict holds.
     """
     components: dict[str, Any] = {}
     error = {"application/json": {"schema": _schema(ErrorResponse, components)}}
@@ -79,6 +80,11 @@ def openapi(*, title: str, version: str, keyed: bool) -> dict[str, Any]:
             "responses": {"200": {"description": summary, "content": answered}, **refusals},
         }
         paths[path] = {"post": operation}
+    whole = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    nulls: dict[str, object] = dict.fromkeys([*inputs, "shown_at"])
+    whole["rows"] = [
+        nulls | {name: row[name] for name in row if name in nulls} for row in whole["rows"]
+    ]
     paths["/explain"]["get"] = _explain_by_query(paths["/explain"]["post"])
     for path, summary in _TEXTS.items():
         texts = {"text/plain": {"schema": {"type": "string"}}}

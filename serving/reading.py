@@ -98,6 +98,7 @@ class RequestReader:
         self._breaker = Breaker(reading.breaker_failures, reading.breaker_seconds)
         self._most_hours = reading.max_age_hours
         self.defaults = _defaults(bundle)
+        CIRCUIT_OPEN.set(0)
 
     def read(self, request: Asked) -> Inputs:
         """Return the inputs of a request's candidates, and whether defaults stand in.

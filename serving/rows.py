@@ -43,8 +43,10 @@ def table_of(
     """
     kinds = {entry.name: entry.kind for entry in inputs} | {SHOWN_AT: "recency"}
     for number, row in enumerate(rows):
-        for name in kinds.keys() - row.keys():
-            raise BadRequestError(f"rows[{number}].{name}", "missing; null stands for unknown")
+        if missing := [name for name in kinds if name not in row]:
+            also = f", as are {', '.join(missing[1:])}" if len(missing) > 1 else ""
+            what = f"missing{also}; null stands for unknown"
+            raise BadRequestError(f"rows[{number}].{missing[0]}", what)
         for name in row.keys() - kinds.keys():
             raise BadRequestError(f"rows[{number}].{name}", "not an input of the model")
     columns = {

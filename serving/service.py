@@ -119,6 +119,7 @@ class Ranking:
             title=bundle.spec.title or bundle.manifest.name,
             version=bundle.manifest.version,
             keyed=bool(keys.digests),
+            inputs=[entry.name for entry in bundle.manifest.inputs],
         )
         _policy = Policy(
             keys=keys,

@@ -1,12 +1,13 @@
 """Options that the verbs share, and how an error reaches the person who typed the command."""
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -26,6 +27,9 @@ DEFAULT_SPEC = Path("specs/complete_journey.yaml")
 
 DEBUG_VARIABLE = "SHOPGUIDE_DEBUG"
 """Environment variable that asks for the traceback of an internal error."""
+
+_OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Errors that a place on disk has, and the program cannot help."""
 
 _WIDE = 1000  # columns, where nobody's window cuts a line
 
@@ -100,19 +104,30 @@ def run_app(app: Callable[..., Any]) -> None:
         for line in str(error).splitlines():  # a line a problem
             stderr.print(f"[bold red]error[/] {_escape(line)}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
-    except Exception as error:  # whatever it is, a person gets one line
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        stderr.print(
-            f"[bold red]internal error[/] {type(error).__name__}: {_escape(str(error)[:500])} "
-            f"Set {DEBUG_VARIABLE}=1 to see where, and report it.",
-            soft_wrap=True,
-            highlight=False,
-        )
-        sys.exit(3)
+    except OSError as error:
+        if error.errno not in _OF_THE_PLACE or not error.filename:
+            _slip(error)
+        where, what = _escape(str(error.filename)), str(error.strerror).lower()
+        hint = "Name another place, or see to its rights and its room"
+        stderr.print(f"[bold red]error[/] {where}: {what}. {hint}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+        _slip(error)
     except KeyboardInterrupt:
         stderr.print("interrupted")
         sys.exit(130)
+
+
+def _slip(error: Exception) -> NoReturn:
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    stderr.print(
+        f"[bold red]internal error[/] {type(error).__name__}: {_escape(str(error)[:500])} "
+        f"Set {DEBUG_VARIABLE}=1 to see where, and report it.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    sys.exit(3)
 
 
 def _escape(text: str) -> str:

@@ -18,7 +18,7 @@ motion at the times V_t; V is estimated. Weights are numbers of users, known bef
 Source: Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, "Time-uniform central limit theory and
 asymptotic confidence sequences", Annals of Statistics 52, 2024 (arXiv 2103.06476), §2 on means that
 move, and the appendix on one side; the mixture and r: Howard, Ramdas, McAuliffe, Sekhon,
-"Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021, §3.
+"Time-uniform, nonparametric, nonasymptotic confidence sequences", same journal 49, 2021, §3.
 """
 
 import math

@@ -204,9 +204,10 @@ def test_the_document_describes_every_endpoint_with_an_example(live: Live) -> No
         operation = document["paths"][path]["post"]
         assert operation["requestBody"]["content"]["application/json"]["example"]
         assert {"200", "400", "401", "413", "415", "429", "503"} <= set(operation["responses"])
-    example = document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]
-    body = {**example["example"], "context": {}}
-    assert live.ask("/rank", body)[0] == 200
+    for path, change in (("/rank", {"context": {}}), ("/predict", {})):
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        body = content["application/json"]["example"] | change
+        assert live.ask(path, body)[0] == 200
 
 
 def test_stages_refusals_and_predictions_are_measured(live: Live) -> None:
