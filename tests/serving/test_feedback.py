@@ -343,22 +343,23 @@ def test_a_time_that_is_no_iso_text_with_a_zone_is_refused(at: object) -> None:
 def test_an_event_id_that_stands_twice_is_told_with_its_place() -> None:
     shown = {"event_id": "a", "request_id": "r", "user_id": "u", "item_id": "i", "at": NOW}
     event = {"event_id": "b", "user_id": "u", "item_id": "i", "kind": "click", "at": NOW}
-    for last, path in (("b", r"events\[1\].event_id: "), ("a", r"events\[1\].event_id: ")):
+    for last in ("a", "b"):
         batch = {"impressions": [shown], "events": [event, event | {"event_id": last}]}
-        with pytest.raises(ValidationError, match=path):
+        with pytest.raises(ValidationError, match="stands in the batch before") as caught:
             FeedbackRequest.model_validate(batch)
+        assert caught.value.errors()[0]["ctx"]["at"] == ("events", 1, "event_id")
 
 
 @pytest.mark.parametrize(
-    ("batch", "path"),
+    ("batch", "message"),
     [
-        ({}, "events"),
-        ({"events": []}, "events"),
+        ({}, "no event and no impression"),
+        ({"events": []}, "no event and no impression"),
         ({"events": [{}]}, "events.0.event_id"),
     ],
 )
-def test_a_batch_without_rows_is_refused(batch: dict[str, Any], path: str) -> None:
-    with pytest.raises(ValueError, match=path):
+def test_a_batch_without_rows_is_refused(batch: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         FeedbackRequest.model_validate(batch)
 
 
