@@ -466,7 +466,9 @@ def bundle_of(given: Path, folder: Path) -> Path:
     if (given / "bundle.json").is_file():
         return given
     print(f"no bundle in {given}: running the quick profile", flush=True)
-    command = [sys.executable, "-m", "pipelines", "run", "--out", str(folder / "run")]
+    spec = str(ROOT / "specs" / "complete_journey.yaml")
+    command = [sys.executable, "-m", "pipelines", "run", "--spec", spec]
+    command += ["--out", str(folder / "run")]
     done = subprocess.run([*command, "--set", f"home={folder / 'home'}"], cwd=ROOT, check=False)
     if done.returncode:
         sys.exit("the run failed; give a bundle with --bundle")
